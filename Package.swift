@@ -1,0 +1,74 @@
+// swift-tools-version: 6.1
+import Foundation
+import PackageDescription
+
+/// CI sets AUTOGIT_STRICT=1: a warning in our own targets fails the build, one in a dependency does not.
+let strict = ProcessInfo.processInfo.environment["AUTOGIT_STRICT"] == "1"
+let ours: [SwiftSetting] = strict ? [.unsafeFlags(["-warnings-as-errors"])] : []
+
+let package = Package(
+    name: "autogit",
+    products: [
+        .executable(name: "autogitd", targets: ["autogitd"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
+        .target(
+            name: "HTTPTransfer",
+            dependencies: ["CCurl", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
+        .target(name: "Fleet", swiftSettings: ours),
+        .target(name: "ControlModel", swiftSettings: ours),
+        .target(name: "Settings", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
+        .target(
+            name: "GitLab",
+            dependencies: ["Fleet", "HTTPTransfer", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
+        .target(
+            name: "ContainerDriver",
+            dependencies: ["Fleet", "HTTPTransfer", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
+        .target(
+            name: "Store",
+            dependencies: ["Fleet", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: ours),
+        .target(
+            name: "Coordinator",
+            dependencies: ["Fleet", "ControlModel", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
+        .target(
+            name: "WebAPI",
+            dependencies: [
+                "Coordinator", "ControlModel", "Fleet",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: ours),
+        .executableTarget(
+            name: "autogitd",
+            dependencies: [
+                "Settings", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "Store", "Fleet", "HTTPTransfer",
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: ours),
+        .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet"], swiftSettings: ours),
+        .testTarget(
+            name: "GitLabTests", dependencies: ["GitLab", "Fleet"], resources: [.copy("Payloads")],
+            swiftSettings: ours),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Fleet"], swiftSettings: ours),
+        .testTarget(
+            name: "ContainerDriverTests", dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer"],
+            swiftSettings: ours),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,331 @@
+import ControlModel
+import Fleet
+import Logging
+
+/// The control loop: takes in observations, keeps them in the store, asks the planner what to do, and
+/// has it done. It owns the state of jobs, runners and pools; everything that happens passes through it.
+///
+/// Actions run concurrently; at most one is under way for a runner, and their results are observations
+/// again. So the loop depends on no single event: the next look mends what was missed.
+public actor Coordinator {
+    public struct Configuration: Sendable {
+        public var pools: [Pool]
+        public var budget: HostBudget
+        /// Zero switches polling off.
+        public var pollInterval: Duration
+        public var version: String
+        /// Launches that may be under way at once.
+        public var maxLaunches: Int
+        public init(
+            pools: [Pool], budget: HostBudget, pollInterval: Duration, version: String, maxLaunches: Int = 8
+        ) {
+            self.pools = pools
+            self.budget = budget
+            self.pollInterval = pollInterval
+            self.version = version
+            self.maxLaunches = maxLaunches
+        }
+    }
+
+    let configuration: Configuration
+    let forge: any Forge
+    let driver: any RunnerDriver
+    let store: any StateStore
+    let clock: any WallClock
+    let log: Logger
+    let random: @Sendable () -> Double
+    let startedAt: Timestamp
+
+    var instance = ""
+    var jobs: [JobID: Job] = [:]
+    var runners: [RunnerID: Runner] = [:]
+    var byGitLabID: [Int64: RunnerID] = [:]
+    var pools: [PoolState] = []
+    var waiting: [JobID: String] = [:]
+    /// Runners with an action under way.
+    var acting: Set<RunnerID> = []
+    /// Jobs whose tags are being asked for.
+    var askingTags: Set<JobID> = []
+    /// Before this, an action for the runner that failed is not tried again.
+    var retryAfter: [RunnerID: (at: Timestamp, wait: Duration)] = [:]
+    var health = Health()
+    var spawns = SpawnStatistics()
+    var launching = 0
+    var planRequested = false
+    var wakeTask: Task<Void, Never>?
+    var wakeTime: Timestamp?
+    let pollRequests: AsyncStream<Void>
+    let pollNow: AsyncStream<Void>.Continuation
+
+    struct Health {
+        var gitlab = "unknown"
+        var engine = "unknown"
+    }
+
+    struct SpawnStatistics {
+        var count = 0
+        var failed = 0
+        var last: Double?
+        var sum = 0.0
+        var contacted = 0
+    }
+
+    public init(
+        _ configuration: Configuration, forge: any Forge, driver: any RunnerDriver, store: any StateStore,
+        clock: any WallClock = SystemClock(), log: Logger,
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+    ) {
+        self.configuration = configuration
+        self.forge = forge
+        self.driver = driver
+        self.store = store
+        self.clock = clock
+        self.log = log
+        self.random = random
+        startedAt = clock.now()
+        pools = configuration.pools.map { PoolState($0) }
+        (pollRequests, pollNow) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    // MARK: Observations
+
+    /// A webhook's body. Returns when what it says is on disk.
+    public func receive(webhook body: [UInt8]) async throws {
+        switch try forge.decodeEvent(body) {
+        case .unusable(let why):
+            log.notice("Ignored an authentic webhook: \(why)")
+        case .job(let seen):
+            let changes = take(seen)
+            requestPlan()
+            try await store.save(changes)
+        }
+    }
+
+    /// Merges what was seen of a job and passes it on to the runner that has it.
+    /// - Returns: what must be saved.
+    func take(_ seen: JobObservation) -> [Change] {
+        let now = clock.now()
+        var changes: [Change] = []
+        let known = jobs[seen.id]
+        if known == nil {
+            if finished.contains(seen.id) { return [] }
+            if !seen.status.isActive {
+                // Not waiting yet, or over before we ever heard of it: kept for the record only.
+                if seen.status.isOver { finished.insert(seen.id) }
+                return [.job(Job(seen, at: now))]
+            }
+        }
+        var job = known ?? Job(seen, at: now)
+        let moved = job.merge(seen, at: now) || known == nil
+        if job == known { return [] }
+        changes.append(.job(job))
+        jobs[job.id] = job
+        if moved { changes += follow(job, at: now) }
+        if job.status.isOver {
+            jobs[job.id] = nil
+            waiting[job.id] = nil
+            finished.insert(job.id)
+        } else if job.status == .pending, job.tags == nil {
+            askForTags(of: job.id)
+        }
+        return changes
+    }
+
+    /// Jobs that are over, so that a late event does not bring one back. Bounded: the oldest go.
+    var finished = RecentIDs(capacity: 20_000)
+
+    private func follow(_ job: Job, at now: Timestamp) -> [Change] {
+        guard let gitlabID = job.runnerID, let id = byGitLabID[gitlabID], var runner = runners[id] else {
+            return []
+        }
+        var changes: [Change] = []
+        if job.status.occupiesRunner, runner.currentJob != job.id {
+            let first = runner.contactedAt == nil
+            runner.tookJob(job.id, at: now)
+            if first { changes += noteContact(runner) }
+            log.info(
+                "Job \(job.id) assigned to runner \(runner.name)", metadata: fields(runner, job: job))
+            changes.append(history(runner, "job started", "job \(job.id)"))
+        } else if job.status.isOver, runner.currentJob == job.id {
+            runner.finishedJob(job.id, at: now)
+            log.info(
+                "Job \(job.id) finished: \(job.status)", metadata: fields(runner, job: job))
+            changes.append(history(runner, "job finished", "job \(job.id): \(job.status)"))
+        } else {
+            return []
+        }
+        runners[id] = runner
+        changes.insert(.runner(runner), at: 0)
+        return changes
+    }
+
+    func noteContact(_ runner: Runner) -> [Change] {
+        let seconds = (clock.now() - runner.requestedAt).inSeconds
+        spawns.contacted += 1
+        spawns.last = seconds
+        spawns.sum += seconds
+        if let index = pools.firstIndex(where: { $0.pool.name == runner.pool }) { pools[index].succeeded() }
+        return [history(runner, "first contact", nil)]
+    }
+
+    // MARK: Planning
+
+    /// Asks for a plan soon. Several requests before it is made are one.
+    func requestPlan() {
+        guard !planRequested else { return }
+        planRequested = true
+        Task { self.planNow() }
+    }
+
+    func snapshot() -> Snapshot {
+        Snapshot(
+            jobs: Array(jobs.values), runners: Array(runners.values), pools: pools,
+            budget: configuration.budget, now: clock.now())
+    }
+
+    private func planNow() {
+        planRequested = false
+        let plan = Planner.plan(snapshot())
+        report(plan.waiting)
+        var wakeAt = plan.wakeAt
+        for action in plan.actions {
+            switch action {
+            case .launch(let pool, let job):
+                guard launching < configuration.maxLaunches else { continue }
+                launch(pool: pool, for: job)
+            case .drain(let id, let reason):
+                act(on: id, wake: &wakeAt) { await self.drain($0, reason: reason) }
+            case .stop(let id):
+                act(on: id, wake: &wakeAt) { await self.stop($0) }
+            case .kill(let id):
+                act(on: id, wake: &wakeAt) { await self.end($0, "did not quit in time", failed: true) }
+            case .remove(let id):
+                act(on: id, wake: &wakeAt) { await self.remove($0) }
+            case .fail(let id, let reason):
+                act(on: id, wake: &wakeAt) { await self.failContact($0, reason: reason) }
+            }
+        }
+        wake(at: wakeAt)
+    }
+
+    /// Starts an action unless the runner has one under way or waits after a failed one.
+    private func act(
+        on id: RunnerID, wake: inout Timestamp?, _ body: @escaping @Sendable (Runner) async -> Void
+    ) {
+        guard !acting.contains(id), let runner = runners[id] else { return }
+        if let retry = retryAfter[id], clock.now() < retry.at {
+            wake = min(wake ?? retry.at, retry.at)
+            return
+        }
+        acting.insert(id)
+        Task {
+            await body(runner)
+            self.acted(on: id)
+        }
+    }
+
+    private func acted(on id: RunnerID) {
+        acting.remove(id)
+        requestPlan()
+    }
+
+    private func wake(at time: Timestamp?) {
+        guard time != wakeTime || wakeTask == nil else { return }
+        wakeTask?.cancel()
+        wakeTask = nil
+        wakeTime = time
+        guard let time else { return }
+        let wait = max(.zero, time - clock.now())
+        wakeTask = Task {
+            try? await Task.sleep(for: wait)
+            if !Task.isCancelled { self.woke() }
+        }
+    }
+
+    private func woke() {
+        wakeTask = nil
+        wakeTime = nil
+        requestPlan()
+    }
+
+    /// Says once for each job why it waits, and again when the reason changes.
+    private func report(_ reasons: [JobID: String]) {
+        var changes: [Change] = []
+        for (id, reason) in reasons where waiting[id] != reason {
+            guard var job = jobs[id] else { continue }
+            let before = Self.kind(of: waiting[id] ?? job.waitingReason ?? "")
+            job.waitingReason = reason
+            jobs[id] = job
+            changes.append(.job(job))
+            if before != Self.kind(of: reason) {
+                log.warning("Job \(id) waits: \(reason)", metadata: fields(job: job))
+            }
+        }
+        for id in waiting.keys where reasons[id] == nil {
+            guard var job = jobs[id], job.waitingReason != nil else { continue }
+            job.waitingReason = nil
+            jobs[id] = job
+            changes.append(.job(job))
+        }
+        waiting = reasons
+        remember(changes)
+    }
+
+    /// A reason without its figures, which may change at every plan.
+    private static func kind(of reason: String) -> String { reason.filter { !$0.isNumber } }
+
+    // MARK: Remembering
+
+    /// Saves without waiting. For what a later observation would teach us again; what must be on disk
+    /// before something happens is saved with `store.save` there.
+    func remember(_ changes: [Change]) {
+        guard !changes.isEmpty else { return }
+        let store = store
+        let log = log
+        Task {
+            do { try await store.save(changes) } catch {
+                log.error("Cannot write the state: \(error). Is the disk full?")
+            }
+        }
+    }
+
+    func history(_ runner: Runner, _ event: String, _ detail: String?) -> Change {
+        .history(HistoryEntry(runner: runner.id, at: clock.now(), event: event, detail: detail))
+    }
+
+    func fields(_ runner: Runner? = nil, job: Job? = nil) -> Logger.Metadata {
+        var fields: Logger.Metadata = [:]
+        if let runner {
+            fields["runner"] = "\(runner.id)"
+            fields["pool"] = "\(runner.pool)"
+        }
+        if let job {
+            fields["job"] = "\(job.id)"
+            fields["project"] = "\(job.projectID)"
+        }
+        return fields
+    }
+}
+
+/// The last so many ids that were put in.
+struct RecentIDs {
+    private var order: [JobID] = []
+    private var next = 0
+    private var members: Set<JobID> = []
+    let capacity: Int
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    func contains(_ id: JobID) -> Bool { members.contains(id) }
+
+    mutating func insert(_ id: JobID) {
+        guard members.insert(id).inserted else { return }
+        if order.count < capacity {
+            order.append(id)
+        } else {
+            members.remove(order[next])
+            order[next] = id
+            next = (next + 1) % capacity
+        }
+    }
+}

@@ -1,0 +1,195 @@
+import Fleet
+import Logging
+
+/// What the coordinator looks at by itself: the past at start, the engine's events, GitLab by polling.
+extension Coordinator {
+    /// Loads what the store remembers and squares it with what there is. Must be over before anything else.
+    /// - Throws: when the store can't be read.
+    public func recover() async throws {
+        let memory = try await store.load()
+        instance = memory.instance
+        for job in memory.jobs where job.status.isActive { jobs[job.id] = job }
+        for id in memory.finishedJobs { finished.insert(id) }
+        for runner in memory.runners {
+            runners[runner.id] = runner
+            if let gitlabID = runner.gitlabID { byGitLabID[gitlabID] = runner.id }
+        }
+        for index in pools.indices { pools[index].paused = memory.pausedPools.contains(pools[index].pool.name) }
+        if !memory.runners.isEmpty || !memory.jobs.isEmpty {
+            log.info("Found \(memory.runners.count) runners and \(memory.jobs.count) jobs from before")
+        }
+        for runner in memory.runners where runner.phase == .requested {
+            // Its registration's token went with the old process: it can't be finished, only taken away.
+            update(runner.id, "ended", "the daemon stopped during its start") {
+                $0.ended("the daemon stopped during its start", failed: true, at: self.clock.now())
+            }
+        }
+        await lookAtEngine()
+        await removeGhosts()
+        for job in memory.jobs where job.status == .pending && job.tags == nil { askForTags(of: job.id) }
+        await refresh(memory.jobs)
+        for runner in memory.runners where runner.phase == .starting { watchAgain(runner.id) }
+        requestPlan()
+    }
+
+    private func watchAgain(_ id: RunnerID) {
+        Task {
+            while let runner = self.runners[id], runner.phase == .starting, let gitlabID = runner.gitlabID {
+                if let seen = try? await self.forge.runner(gitlabID), seen.hasContacted {
+                    self.update(id, "first contact") { $0.contacted(at: self.clock.now()) }
+                    self.requestPlan()
+                    return
+                }
+                try? await Task.sleep(for: .seconds(2))
+            }
+        }
+    }
+
+    /// Everything of ours that the engine has, against everything that should be there.
+    func lookAtEngine() async {
+        let asked = Set(runners.values.filter { $0.phase == .starting || $0.phase == .ready || $0.phase == .draining || $0.phase == .stopping }.map(\.id))
+        let objects: [DriverObject]
+        do {
+            objects = try await driver.list()
+            health.engine = "ok"
+        } catch {
+            if health.engine != "\(error)" { log.error("The engine cannot be asked: \(error)") }
+            health.engine = "\(error)"
+            return
+        }
+        let running = Set(objects.filter(\.running).map(\.runner))
+        for id in asked where !running.contains(id) { await exited(id, code: nil) }
+        for object in objects where runners[object.runner] == nil {
+            log.warning("Removing an orphan of ours: \(Runner.name(of: object.runner))", metadata: ["runner": "\(object.runner)"])
+            do { try await driver.remove(object.runner) } catch {
+                log.error("Cannot remove the orphan: \(error)", metadata: ["runner": "\(object.runner)"])
+            }
+        }
+        requestPlan()
+    }
+
+    /// Registrations with our instance's id that no runner owns.
+    func removeGhosts() async {
+        do {
+            for ghost in try await forge.registrations(instance: instance) where byGitLabID[ghost.id] == nil {
+                let name = ghost.description
+                if let id = name.split(separator: "-").last.map(String.init), let runner = runners[id],
+                    runner.gitlabID == nil, runner.phase < .ended
+                {
+                    continue
+                }
+                log.warning("Removing a registration that no runner owns: \(name)", metadata: ["gitlab_id": "\(ghost.id)"])
+                try await forge.unregister(ghost.id)
+            }
+        } catch {
+            noteGitLabTrouble("\(error)")
+        }
+    }
+
+    private func exited(_ id: RunnerID, code: Int?) async {
+        guard let runner = runners[id], runner.phase < .ended, runner.phase != .requested || acting.contains(id) else { return }
+        // While it starts, the launch itself sees the failure.
+        guard runner.phase != .requested else { return }
+        let expected = runner.phase == .stopping
+        let text = code.map { "exited with code \($0)" } ?? "is gone"
+        if expected {
+            update(id, "exited", text) { $0.ended(text, failed: false, at: self.clock.now()) }
+        } else {
+            let pool = pools.first { $0.pool.name == runner.pool }?.pool
+            let spent = (pool?.maxJobs ?? 0) > 0 && runner.jobsDone + (runner.isBusy ? 1 : 0) >= (pool?.maxJobs ?? 0)
+            if runner.contactedAt == nil, !spent {
+                await failContact(runner, reason: "the runner \(text) before it made contact")
+            }
+            let lines = (try? await driver.logTail(id, lines: 10)) ?? []
+            guard runners[id]?.phase != .ended else { return requestPlan() }
+            var metadata = fields(runner)
+            if code != 0, !lines.isEmpty { metadata["last_lines"] = "\(lines.joined(separator: " | "))" }
+            log.log(
+                level: code == 0 || spent ? .info : .warning, "Runner \(runner.name) \(text) by itself", metadata: metadata)
+            let job = runner.currentJob
+            update(id, "exited", text) { $0.ended("\(text) by itself", failed: code != 0, at: self.clock.now()) }
+            if let job { refreshLater(job) }
+        }
+        requestPlan()
+    }
+
+    private func refreshLater(_ id: JobID) {
+        guard let job = jobs[id] else { return }
+        Task { await self.refresh([job]) }
+    }
+
+    // MARK: Loops
+
+    /// Runs until the task is cancelled. Call `recover()` first.
+    public func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.followEngine() }
+            if configuration.pollInterval > .zero { group.addTask { await self.poll() } }
+            await group.waitForAll()
+        }
+    }
+
+    private func followEngine() async {
+        for await event in driver.events() {
+            switch event {
+            case .exited(let runner, let code): await exited(runner, code: code)
+            case .resync: await lookAtEngine()
+            case .disconnected(let why):
+                health.engine = why
+                log.warning("Lost the engine's events, connecting again: \(why)")
+            }
+        }
+    }
+
+    private func poll() async {
+        var failures = 0
+        while !Task.isCancelled {
+            do {
+                try await pollOnce()
+                failures = 0
+            } catch {
+                failures += 1
+                noteGitLabTrouble("\(error)")
+            }
+            let factor = failures == 0 ? 1.0 : Double(1 << min(failures, 5))
+            let wait = configuration.pollInterval.inSeconds * min(factor, 20) * (0.9 + 0.2 * random())
+            try? await Task.sleep(for: .milliseconds(Int64(wait * 1000)))
+        }
+    }
+
+    /// One look at all pending and running jobs.
+    func pollOnce() async throws {
+        let before = jobs
+        guard case .jobs(let seen, let complete) = try await forge.activeJobs() else {
+            health.gitlab = "ok"
+            return
+        }
+        health.gitlab = "ok"
+        var changes: [Change] = []
+        for job in seen { changes += take(job) }
+        remember(changes)
+        requestPlan()
+        guard complete else { return }
+        let present = Set(seen.map(\.id))
+        await refresh(before.values.filter { !present.contains($0.id) })
+    }
+
+    /// Asks for jobs one by one that we believe active and that no list shows: they are over, or gone.
+    private func refresh(_ stale: [Job]) async {
+        for job in stale where jobs[job.id]?.status.isActive == true {
+            do {
+                var seen = try await forge.job(project: job.projectID, id: job.id)
+                if seen == nil {
+                    seen = JobObservation(id: job.id, projectID: job.projectID, status: .canceled, failureReason: "gone from GitLab")
+                    // A hook may be ahead of the API: only what has been there for a while is gone.
+                    if clock.now() - job.firstSeen < .seconds(60) { continue }
+                }
+                if let seen { remember(take(seen)) }
+            } catch {
+                noteGitLabTrouble("\(error)")
+                return
+            }
+        }
+        requestPlan()
+    }
+}

@@ -1,0 +1,105 @@
+/// A kind of runner, as configured.
+public struct Pool: Sendable, Equatable {
+    public enum Registration: Sendable, Equatable {
+        case instance
+        case group(String)
+        case project(String)
+    }
+
+    public var name: String
+    public var tags: [String]
+    public var runUntagged: Bool
+    public var image: String
+    /// Replaces the image's entrypoint and arguments; empty means the image's own entrypoint with
+    /// gitlab-runner's arguments.
+    public var command: [String]
+    /// CPUs a runner may use; a fraction is allowed.
+    public var cpus: Double
+    /// Bytes.
+    public var memory: Int64
+    public var pids: Int
+    public var maxRunners: Int
+    public var warm: Int
+    public var cooldown: Duration
+    /// Jobs before a runner is replaced; 0 means any number.
+    public var maxJobs: Int
+    public var startTimeout: Duration
+    public var stopSignal: String
+    public var stopTimeout: Duration
+    public var register: Registration
+    public var network: String?
+    public var env: [String: String]
+    public var mounts: [String]
+    public var capabilitiesAdd: [String]
+    public var capabilitiesDrop: [String]
+
+    public init(name: String) {
+        self.name = name
+        tags = []
+        runUntagged = false
+        image = "docker.io/gitlab/gitlab-runner:alpine"
+        command = []
+        cpus = 2
+        memory = 2 << 30
+        pids = 2048
+        maxRunners = 10
+        warm = 0
+        cooldown = .seconds(300)
+        maxJobs = 0
+        startTimeout = .seconds(120)
+        stopSignal = "SIGQUIT"
+        stopTimeout = .seconds(3600)
+        register = .instance
+        env = [:]
+        mounts = []
+        capabilitiesAdd = []
+        capabilitiesDrop = []
+    }
+
+    /// GitLab's own rule: the runner's tags contain all of the job's; an untagged job needs `run_untagged`.
+    public func serves(tags wanted: [String]) -> Bool {
+        wanted.isEmpty ? runUntagged : wanted.allSatisfy(tags.contains)
+    }
+}
+
+/// What may be promised to runners in all.
+public struct HostBudget: Sendable, Equatable {
+    /// Bytes; nil for no bound.
+    public var memory: Int64?
+    public var cpus: Double?
+    public init(memory: Int64? = nil, cpus: Double? = nil) {
+        self.memory = memory
+        self.cpus = cpus
+    }
+}
+
+/// A pool with what happened to it.
+public struct PoolState: Sendable, Equatable {
+    public var pool: Pool
+    public var paused: Bool
+    /// Failed starts in a row.
+    public var failures: Int
+    /// No launch before this time, after a failed start.
+    public var retryAt: Timestamp?
+    public var lastError: String?
+
+    public init(_ pool: Pool, paused: Bool = false) {
+        self.pool = pool
+        self.paused = paused
+        failures = 0
+    }
+
+    /// Counts a failed start. The wait doubles from one second up to five minutes; `jitter`, from 0 to 1,
+    /// spreads it over its upper half.
+    public mutating func failed(_ error: String, at now: Timestamp, jitter: Double) {
+        failures += 1
+        lastError = error
+        let full = min(300_000.0, 1000.0 * Double(1 << min(failures - 1, 20)))
+        retryAt = now + .milliseconds(Int64(full * (0.5 + 0.5 * min(max(jitter, 0), 1))))
+    }
+
+    public mutating func succeeded() {
+        failures = 0
+        retryAt = nil
+    }
+}

@@ -1,0 +1,145 @@
+/// Eight characters of `0-9a-z` without those that look alike; unique in one store.
+public typealias RunnerID = String
+
+/// One runner from the wish for it to the removal of its last trace.
+public struct Runner: Sendable, Equatable, Identifiable {
+    /// The order is the order of life; a runner never goes back.
+    public enum Phase: String, Sendable, CaseIterable {
+        /// In the store; its container and registration may or may not exist yet.
+        case requested
+        /// Its container runs; GitLab hasn't heard from it yet.
+        case starting
+        /// GitLab has heard from it, or it has taken a job.
+        case ready
+        /// Gets no new job; it may finish the one it has.
+        case draining
+        /// Has no job and was asked to quit.
+        case stopping
+        /// Its process is gone or must go; container and registration remain to be removed.
+        case ended
+        /// Nothing of it is left.
+        case removed
+    }
+
+    public let id: RunnerID
+    public let pool: String
+    public var phase: Phase
+    public var cpus: Double
+    public var memory: Int64
+    /// The job it was started for; GitLab may give it another.
+    public var launchedFor: JobID?
+    public var gitlabID: Int64?
+    public var containerID: String?
+    public var currentJob: JobID?
+    public var jobsDone: Int
+    public var requestedAt: Timestamp
+    public var startedAt: Timestamp?
+    public var contactedAt: Timestamp?
+    public var idleSince: Timestamp?
+    public var stoppingAt: Timestamp?
+    public var removedAt: Timestamp?
+    public var lastSeen: Timestamp
+    /// Why it goes or went.
+    public var reason: String?
+    public var failed: Bool
+
+    public init(id: RunnerID, pool: Pool, launchedFor: JobID?, at now: Timestamp) {
+        self.id = id
+        self.pool = pool.name
+        phase = .requested
+        cpus = pool.cpus
+        memory = pool.memory
+        self.launchedFor = launchedFor
+        jobsDone = 0
+        requestedAt = now
+        lastSeen = now
+        failed = false
+    }
+
+    /// For the store, which sets the rest.
+    public init(id: RunnerID, pool: String, phase: Phase, cpus: Double, memory: Int64, requestedAt: Timestamp) {
+        self.id = id
+        self.pool = pool
+        self.phase = phase
+        self.cpus = cpus
+        self.memory = memory
+        jobsDone = 0
+        self.requestedAt = requestedAt
+        lastSeen = requestedAt
+        failed = false
+    }
+
+    public static func name(of id: RunnerID) -> String { "autogit-runner-\(id)" }
+    public var name: String { Self.name(of: id) }
+
+    public var isBusy: Bool { currentJob != nil }
+    public var isLive: Bool { phase != .removed }
+    /// May still take a job by itself.
+    public var isSupply: Bool {
+        !isBusy && (phase == .requested || phase == .starting || phase == .ready)
+    }
+
+    /// The first prototype's word for it.
+    public var status: String {
+        switch phase {
+        case .requested, .starting: isBusy ? "busy" : "provisioning"
+        case .ready: isBusy ? "busy" : "idle"
+        case .draining, .stopping: "draining"
+        case .ended, .removed: "offline"
+        }
+    }
+
+    /// GitLab has heard from it, by whichever way we learned of it.
+    public mutating func contacted(at now: Timestamp) {
+        contactedAt = contactedAt ?? now
+        lastSeen = now
+        if phase == .starting {
+            phase = .ready
+            if !isBusy { idleSince = now }
+        }
+    }
+
+    public mutating func tookJob(_ job: JobID, at now: Timestamp) {
+        guard phase < .ended else { return }
+        currentJob = job
+        idleSince = nil
+        contacted(at: now)
+    }
+
+    public mutating func finishedJob(_ job: JobID, at now: Timestamp) {
+        guard currentJob == job else { return }
+        currentJob = nil
+        jobsDone += 1
+        lastSeen = now
+        idleSince = now
+    }
+
+    public mutating func ended(_ why: String, failed: Bool, at now: Timestamp) {
+        guard phase < .ended else { return }
+        phase = .ended
+        reason = reason ?? why
+        self.failed = self.failed || failed
+        currentJob = nil
+        idleSince = nil
+        lastSeen = now
+    }
+}
+
+extension Runner.Phase: Comparable {
+    private var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+    public static func < (a: Self, b: Self) -> Bool { a.order < b.order }
+}
+
+/// One line of a runner's or job's history.
+public struct HistoryEntry: Sendable, Equatable {
+    public var runner: RunnerID
+    public var at: Timestamp
+    public var event: String
+    public var detail: String?
+    public init(runner: RunnerID, at: Timestamp, event: String, detail: String? = nil) {
+        self.runner = runner
+        self.at = at
+        self.event = event
+        self.detail = detail
+    }
+}

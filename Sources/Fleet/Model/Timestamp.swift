@@ -1,0 +1,63 @@
+import FoundationEssentials
+
+/// A point in time, in whole milliseconds since 1970-01-01T00:00:00Z.
+///
+/// The fleet's rules take the time as a value and never read a clock, so that they run the same
+/// under a test's virtual clock.
+public struct Timestamp: Hashable, Comparable, Sendable {
+    public var milliseconds: Int64
+
+    public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+    public init(_ date: Date) {
+        milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
+    }
+
+    public static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
+
+    /// Later by `duration`; saturates instead of trapping, because durations come from configuration.
+    public static func + (time: Timestamp, duration: Duration) -> Timestamp {
+        let (sum, overflow) = time.milliseconds.addingReportingOverflow(duration.milliseconds)
+        return Timestamp(milliseconds: overflow ? .max : sum)
+    }
+
+    public static func - (a: Timestamp, b: Timestamp) -> Duration {
+        .milliseconds(a.milliseconds - b.milliseconds)
+    }
+
+    private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
+    /// ISO 8601 in UTC with milliseconds, such as `2026-11-24T09:10:00.102Z`.
+    public var iso8601: String {
+        // The style cuts off what is below a millisecond, and no double is exactly .123: aim at the middle.
+        Date(timeIntervalSince1970: (Double(milliseconds) + 0.5) / 1000).formatted(Self.style)
+    }
+
+    /// Reads what `iso8601` writes; nil for anything else.
+    public init?(iso8601 text: String) {
+        guard let date = try? Date(text, strategy: Self.style) else { return nil }
+        self.init(date)
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded towards zero, saturating.
+    public var milliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000_000_000
+    }
+
+    /// Seconds with a fraction, for people and for JSON.
+    public var inSeconds: Double { Double(milliseconds) / 1000 }
+}
+
+/// Where the time comes from. The daemon uses `SystemClock`; tests pass their own.
+public protocol WallClock: Sendable {
+    func now() -> Timestamp
+}
+
+public struct SystemClock: WallClock {
+    public init() {}
+    public func now() -> Timestamp { Timestamp(Date()) }
+}

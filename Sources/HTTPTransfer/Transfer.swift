@@ -1,0 +1,176 @@
+import CCurl
+
+/// One exchange under way. Touched by the client's thread only, once it was handed over.
+final class Transfer: @unchecked Sendable {
+    enum Delivery {
+        case whole(CheckedContinuation<HTTPResponse, any Error>)
+        case stream(
+            head: CheckedContinuation<HTTPResponse, any Error>?,
+            chunks: AsyncThrowingStream<[UInt8], any Error>.Continuation)
+    }
+
+    let id: UInt64
+    let request: HTTPRequest
+    var delivery: Delivery
+    private(set) var handle: UnsafeMutableRawPointer?
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    private var headers: [(name: String, value: String)] = []
+    private var body: [UInt8] = []
+    private var tooLarge = false
+    private let errorBuffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+
+    init(id: UInt64, request: HTTPRequest, delivery: Delivery) {
+        self.id = id
+        self.request = request
+        self.delivery = delivery
+        errorBuffer.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    }
+
+    deinit {
+        if let handle { curl_easy_cleanup(handle) }
+        curl_slist_free_all(headerList)
+        errorBuffer.deallocate()
+    }
+
+    /// Makes the easy handle. All options are set from values that curl copies, but for the body, which
+    /// COPYPOSTFIELDS copies, and the two pointers to things that live as long as this object.
+    func prepare() -> Bool {
+        guard let easy = curl_easy_init() else { return false }
+        handle = easy
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        autogit_curl_setopt_string(easy, CURLOPT_URL, request.url)
+        autogit_curl_setopt_string(easy, CURLOPT_CUSTOMREQUEST, request.method)
+        autogit_curl_setopt_long(easy, CURLOPT_NOSIGNAL, 1)
+        autogit_curl_setopt_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
+        autogit_curl_setopt_long(easy, CURLOPT_CONNECTTIMEOUT_MS, 10_000)
+        autogit_curl_setopt_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
+        autogit_curl_setopt_pointer(easy, CURLOPT_ERRORBUFFER, errorBuffer)
+        autogit_curl_setopt_pointer(easy, CURLOPT_PRIVATE, me)
+        if let timeout = request.timeout {
+            let ms = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
+            autogit_curl_setopt_long(easy, CURLOPT_TIMEOUT_MS, Int(max(1, ms)))
+        }
+        if let socket = request.unixSocket {
+            autogit_curl_setopt_string(easy, CURLOPT_UNIX_SOCKET_PATH, socket)
+            autogit_curl_setopt_string(easy, CURLOPT_NOPROXY, "*")
+        }
+        if let caFile = request.caFile { autogit_curl_setopt_string(easy, CURLOPT_CAINFO, caFile) }
+        if let body = request.body {
+            autogit_curl_setopt_long(easy, CURLOPT_POSTFIELDSIZE, body.count)
+            body.withUnsafeBytes { bytes in
+                // An empty body still needs a pointer, or curl reads it from stdin.
+                _ = autogit_curl_setopt_pointer(
+                    easy, CURLOPT_COPYPOSTFIELDS, bytes.baseAddress ?? UnsafeRawPointer(errorBuffer))
+            }
+        } else if request.method == "HEAD" {
+            autogit_curl_setopt_long(easy, CURLOPT_NOBODY, 1)
+        }
+        var list: UnsafeMutablePointer<curl_slist>?
+        // No waiting for "100 Continue".
+        list = curl_slist_append(list, "Expect:")
+        for (name, value) in request.headers {
+            list = curl_slist_append(list, "\(name): \(value)")
+        }
+        headerList = list
+        autogit_curl_setopt_pointer(easy, CURLOPT_HTTPHEADER, list)
+        autogit_curl_setopt_pointer(easy, CURLOPT_HEADERDATA, me)
+        autogit_curl_setopt_pointer(easy, CURLOPT_WRITEDATA, me)
+        autogit_curl_setopt_callback(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+            let length = size * count
+            guard let bytes, let context else { return 0 }
+            let line = UnsafeRawBufferPointer(start: bytes, count: length)
+            Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().received(headerLine: line)
+            return length
+        }
+        autogit_curl_setopt_callback(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+            let length = size * count
+            guard let bytes, let context else { return 0 }
+            let chunk = UnsafeRawBufferPointer(start: bytes, count: length)
+            let keep = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().received(chunk: chunk)
+            return keep ? length : 0
+        }
+        return true
+    }
+
+    private func received(headerLine: UnsafeRawBufferPointer) {
+        let line = String(decoding: headerLine, as: UTF8.self)
+        if line.hasPrefix("HTTP/") {
+            headers = []
+        } else if let colon = line.firstIndex(of: ":") {
+            let value = line[line.index(after: colon)...].trimmingSpace()
+            headers.append((line[..<colon].lowercased(), value))
+        } else if line.trimmingSpace().isEmpty {
+            announceHead()
+        }
+    }
+
+    /// A stream's caller gets status and headers as soon as they are there.
+    private func announceHead() {
+        guard case .stream(let head?, let chunks) = delivery, status >= 200 else { return }
+        head.resume(returning: HTTPResponse(status: status, headers: headers, body: []))
+        delivery = .stream(head: nil, chunks: chunks)
+    }
+
+    private var status: Int {
+        var code = 0
+        if let handle { autogit_curl_response_code(handle, &code) }
+        return code
+    }
+
+    private func received(chunk: UnsafeRawBufferPointer) -> Bool {
+        switch delivery {
+        case .whole:
+            if body.count + chunk.count > request.maxBody {
+                tooLarge = true
+                return false
+            }
+            body.append(contentsOf: chunk)
+        case .stream(_, let chunks):
+            chunks.yield(Array(chunk))
+        }
+        return true
+    }
+
+    func finish(_ result: CURLcode) {
+        if result == CURLE_OK {
+            switch delivery {
+            case .whole(let waiter):
+                waiter.resume(returning: HTTPResponse(status: status, headers: headers, body: body))
+            case .stream(let head, let chunks):
+                head?.resume(returning: HTTPResponse(status: status, headers: headers, body: []))
+                chunks.finish()
+            }
+            return
+        }
+        let detail = String(cString: errorBuffer)
+        let text = detail.isEmpty ? String(cString: curl_easy_strerror(result)) : detail
+        let kind: TransferError.Kind =
+            switch result {
+            case CURLE_OPERATION_TIMEDOUT: .timeout
+            case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_GOT_NOTHING, CURLE_RECV_ERROR,
+                CURLE_SEND_ERROR:
+                .unreachable
+            case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CACERT_BADFILE: .tls
+            default: tooLarge ? .tooLarge : .other
+            }
+        fail(TransferError(kind: kind, message: tooLarge ? "the answer is too large" : text))
+    }
+
+    func fail(_ error: TransferError) {
+        switch delivery {
+        case .whole(let waiter): waiter.resume(throwing: error)
+        case .stream(let head, let chunks):
+            head?.resume(throwing: error)
+            chunks.finish(throwing: error)
+        }
+    }
+}
+
+extension StringProtocol {
+    func trimmingSpace() -> String {
+        var part = self[...]
+        while let last = part.last, last.isWhitespace { part.removeLast() }
+        while let first = part.first, first.isWhitespace { part.removeFirst() }
+        return String(part)
+    }
+}

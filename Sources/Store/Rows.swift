@@ -1,0 +1,96 @@
+import Fleet
+import FoundationEssentials
+import GRDB
+
+/// Values to rows and back.
+enum Rows {
+    static func write(_ change: Change, _ db: Database) throws {
+        switch change {
+        case .job(let job):
+            try statement(
+                db,
+                """
+                INSERT OR REPLACE INTO jobs (id, project_id, project, name, stage, ref, status, tags, runner_id,
+                failure_reason, first_seen, pending_at, running_at, finished_at, waiting_reason)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    job.id, job.projectID, job.projectPath, job.name, job.stage, job.ref, job.status.rawValue,
+                    job.tags.map(encode), job.runnerID, job.failureReason, job.firstSeen.iso8601,
+                    job.pendingAt?.iso8601, job.runningAt?.iso8601, job.finishedAt?.iso8601, job.waitingReason,
+                ])
+        case .runner(let runner):
+            try statement(
+                db,
+                """
+                INSERT OR REPLACE INTO runners (id, name, pool, status, phase, gitlab_id, container_id, launched_for,
+                current_job, jobs_done, cpus, memory, requested_at, started_at, contacted_at, idle_since,
+                stopping_at, removed_at, last_seen, reason, failed)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    runner.id, runner.name, runner.pool, runner.status, runner.phase.rawValue, runner.gitlabID,
+                    runner.containerID, runner.launchedFor, runner.currentJob, runner.jobsDone, runner.cpus,
+                    runner.memory, runner.requestedAt.iso8601, runner.startedAt?.iso8601,
+                    runner.contactedAt?.iso8601, runner.idleSince?.iso8601, runner.stoppingAt?.iso8601,
+                    runner.removedAt?.iso8601, runner.lastSeen.iso8601, runner.reason, runner.failed,
+                ])
+        case .history(let entry):
+            try statement(
+                db, "INSERT INTO runner_history (runner, at, event, detail) VALUES (?, ?, ?, ?)",
+                [entry.runner, entry.at.iso8601, entry.event, entry.detail])
+        case .pool(let name, let paused):
+            try statement(db, "INSERT OR REPLACE INTO pools (name, paused) VALUES (?, ?)", [name, paused])
+        }
+    }
+
+    private static func statement(_ db: Database, _ sql: String, _ values: StatementArguments) throws {
+        try db.cachedStatement(sql: sql).execute(arguments: values)
+    }
+
+    static func job(_ row: Row) -> Job {
+        let seen = JobObservation(
+            id: row["id"], projectID: row["project_id"], projectPath: row["project"], name: row["name"],
+            stage: row["stage"], ref: row["ref"], status: JobStatus(rawValue: row["status"]),
+            tags: (row["tags"] as String?).flatMap(decode), runnerID: row["runner_id"],
+            failureReason: row["failure_reason"])
+        var job = Job(seen, at: time(row["first_seen"]) ?? Timestamp(milliseconds: 0))
+        job.pendingAt = time(row["pending_at"])
+        job.runningAt = time(row["running_at"])
+        job.finishedAt = time(row["finished_at"])
+        job.waitingReason = row["waiting_reason"]
+        return job
+    }
+
+    static func runner(_ row: Row) -> Runner {
+        var runner = Runner(
+            id: row["id"], pool: row["pool"], phase: Runner.Phase(rawValue: row["phase"]) ?? .ended,
+            cpus: row["cpus"], memory: row["memory"],
+            requestedAt: time(row["requested_at"]) ?? Timestamp(milliseconds: 0))
+        runner.gitlabID = row["gitlab_id"]
+        runner.containerID = row["container_id"]
+        runner.launchedFor = row["launched_for"]
+        runner.currentJob = row["current_job"]
+        runner.jobsDone = row["jobs_done"]
+        runner.startedAt = time(row["started_at"])
+        runner.contactedAt = time(row["contacted_at"])
+        runner.idleSince = time(row["idle_since"])
+        runner.stoppingAt = time(row["stopping_at"])
+        runner.removedAt = time(row["removed_at"])
+        runner.lastSeen = time(row["last_seen"]) ?? runner.requestedAt
+        runner.reason = row["reason"]
+        runner.failed = row["failed"]
+        return runner
+    }
+
+    static func time(_ text: String?) -> Timestamp? { text.flatMap { Timestamp(iso8601: $0) } }
+
+    /// A JSON array, because a tag may hold any character.
+    private static func encode(_ tags: [String]) -> String {
+        (try? JSONEncoder().encode(tags)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+    }
+
+    private static func decode(_ text: String) -> [String]? {
+        try? JSONDecoder().decode([String].self, from: Data(text.utf8))
+    }
+}

@@ -1,0 +1,124 @@
+import Fleet
+import GRDB
+
+/// The state in SQLite: WAL, synchronous=FULL, so what was saved survives a power cut.
+///
+/// Saves are grouped: while one transaction is written to disk, all that comes meanwhile waits for the
+/// next one. So a burst of webhooks costs few fsyncs.
+public actor SQLiteStore: StateStore {
+    /// What the store itself refuses, with the way out.
+    public struct Unusable: Error, CustomStringConvertible {
+        public var description: String
+    }
+
+    private let database: DatabaseQueue
+    private var waiting: [(changes: [Change], done: CheckedContinuation<Void, any Error>)] = []
+    private var writing = false
+
+    /// Opens or makes the database.
+    /// - Throws: `Unusable` when the file can't be opened or is no database of ours. Nothing is overwritten.
+    public init(path: String) throws {
+        var configuration = GRDB.Configuration()
+        configuration.journalMode = .wal
+        configuration.busyMode = .timeout(5)
+        configuration.label = "autogit.store"
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -512;")
+        }
+        do {
+            database = try DatabaseQueue(path: path, configuration: configuration)
+            try Schema.migrator.migrate(database)
+        } catch {
+            throw Unusable(
+                description: "the database \(path) cannot be used: \(error). It was left as it is; move it away to start afresh.")
+        }
+    }
+
+    // MARK: Writing
+
+    public func save(_ changes: [Change]) async throws {
+        if changes.isEmpty { return }
+        try await withCheckedThrowingContinuation { done in
+            waiting.append((changes, done))
+            if !writing {
+                writing = true
+                Task { await self.drain() }
+            }
+        }
+    }
+
+    private func drain() async {
+        while !waiting.isEmpty {
+            let batch = waiting
+            waiting = []
+            do {
+                try await database.write { db in
+                    for entry in batch {
+                        for change in entry.changes { try Rows.write(change, db) }
+                    }
+                }
+                for entry in batch { entry.done.resume() }
+            } catch {
+                for entry in batch { entry.done.resume(throwing: error) }
+            }
+        }
+        writing = false
+    }
+
+    // MARK: Reading
+
+    public func load() async throws -> Memory {
+        try await database.read { db in
+            let instance = try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'instance'") ?? ""
+            let jobs = try Row.fetchAll(
+                db, sql: "SELECT * FROM jobs WHERE status NOT IN ('success', 'failed', 'canceled', 'skipped')")
+            let runners = try Row.fetchAll(db, sql: "SELECT * FROM runners WHERE phase != 'removed'")
+            let finished = try JobID.fetchAll(
+                db,
+                sql: """
+                    SELECT id FROM jobs WHERE status IN ('success', 'failed', 'canceled', 'skipped')
+                    ORDER BY id DESC LIMIT 20000
+                    """)
+            let paused = try String.fetchAll(db, sql: "SELECT name FROM pools WHERE paused")
+            return Memory(
+                instance: instance, jobs: jobs.map(Rows.job), runners: runners.map(Rows.runner), finishedJobs: finished,
+                pausedPools: Set(paused))
+        }
+    }
+
+    public func history(of runner: RunnerID) async throws -> [HistoryEntry] {
+        try await database.read { db in
+            try Row.fetchAll(db, sql: "SELECT * FROM runner_history WHERE runner = ? ORDER BY seq", arguments: [runner])
+                .map { row in
+                    HistoryEntry(
+                        runner: row["runner"], at: Rows.time(row["at"]) ?? Timestamp(milliseconds: 0),
+                        event: row["event"], detail: row["detail"])
+                }
+        }
+    }
+
+    public func recentJobs(limit: Int) async throws -> [Job] {
+        try await database.read { db in
+            try Row.fetchAll(db, sql: "SELECT * FROM jobs ORDER BY id DESC LIMIT ?", arguments: [limit]).map(Rows.job)
+        }
+    }
+
+    public func job(_ id: JobID) async throws -> Job? {
+        try await database.read { db in
+            try Row.fetchOne(db, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [id]).map(Rows.job)
+        }
+    }
+
+    public func runner(_ id: RunnerID) async throws -> Runner? {
+        try await database.read { db in
+            try Row.fetchOne(db, sql: "SELECT * FROM runners WHERE id = ?", arguments: [id]).map(Rows.runner)
+        }
+    }
+
+    public func jobCounts() async throws -> [String: Int] {
+        try await database.read { db in
+            let rows = try Row.fetchAll(db, sql: "SELECT status, count(*) AS n FROM jobs GROUP BY status")
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0["status"], $0["n"]) })
+        }
+    }
+}

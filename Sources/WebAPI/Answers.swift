@@ -1,0 +1,74 @@
+import ControlModel
+import Fleet
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import Logging
+
+extension HTTPField.Name {
+    static let gitlabToken = HTTPField.Name("X-Gitlab-Token")!
+    static let gitlabEvent = HTTPField.Name("X-Gitlab-Event")!
+}
+
+enum JSON {
+    static func answer(_ value: some Encodable, status: HTTPResponse.Status = .ok, type: String = "application/json") throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var body = ByteBuffer()
+        body.writeBytes(try encoder.encode(value))
+        body.writeString("\n")
+        return Response(
+            status: status, headers: [.contentType: type, .cacheControl: "no-store"], body: .init(byteBuffer: body))
+    }
+
+    static func problem(_ status: HTTPResponse.Status, _ detail: String) throws -> Response {
+        try answer(
+            Problem(status: status.code, title: status.reasonPhrase, detail: detail), status: status,
+            type: "application/problem+json")
+    }
+}
+
+struct ProblemError: Error {
+    var status: HTTPResponse.Status
+    var detail: String
+    init(_ status: HTTPResponse.Status, _ detail: String) {
+        self.status = status
+        self.detail = detail
+    }
+    static func notFound(_ detail: String) -> Self { Self(.notFound, detail) }
+}
+
+/// Every error leaves as `application/problem+json`; what is our own fault is logged, not told.
+struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
+    let log: Logger
+
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let problem as ProblemError {
+            return try JSON.problem(problem.status, problem.detail)
+        } catch let error as any HTTPResponseError {
+            return try JSON.problem(error.status, error.status == .notFound ? "there is no \(request.uri.path)" : error.status.reasonPhrase)
+        } catch {
+            log.error("\(request.method) \(request.uri.path) failed: \(error)")
+            var answer = try JSON.problem(.serviceUnavailable, "this can't be done now; the journal says why")
+            answer.headers[.retryAfter] = "5"
+            return answer
+        }
+    }
+}
+
+struct WriteAccess<Context: RequestContext>: RouterMiddleware {
+    let trusted: Bool
+    let token: Secret?
+
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+        if !trusted {
+            let bearer = request.headers[.authorization].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
+            guard let token, let bearer, token.matches(bearer) else {
+                return try JSON.problem(.forbidden, "writing needs the control socket or the control token")
+            }
+        }
+        return try await next(request, context)
+    }
+}

@@ -1,0 +1,162 @@
+import ControlModel
+import Coordinator
+import Fleet
+import FoundationEssentials
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// The HTTP API: the public side on TCP, and the control side, which may also write, on a Unix socket.
+public struct WebAPI: Sendable {
+    public struct Access: Sendable {
+        /// What `X-Gitlab-Token` must be; nil when no secret is configured, and then no webhook is taken.
+        public var webhookSecret: Secret?
+        /// The bearer token for writing calls on TCP; nil allows none there.
+        public var controlToken: Secret?
+        public init(webhookSecret: Secret?, controlToken: Secret? = nil) {
+            self.webhookSecret = webhookSecret
+            self.controlToken = controlToken
+        }
+    }
+
+    public enum Address: Sendable {
+        case tcp(host: String, port: Int)
+        case unix(path: String)
+
+        var bind: BindAddress {
+            switch self {
+            case .tcp(let host, let port): .hostname(host, port: port)
+            case .unix(let path): .unixDomainSocket(path: path)
+            }
+        }
+    }
+
+    /// The largest webhook body, in bytes.
+    static let maxWebhook = 1 << 20
+
+    let coordinator: Coordinator
+    let access: Access
+    let log: Logger
+
+    public init(coordinator: Coordinator, access: Access, log: Logger) {
+        self.coordinator = coordinator
+        self.access = access
+        self.log = log
+    }
+
+    /// - Parameter trusted: whether whoever reaches this address may write.
+    public func server(
+        at address: Address, trusted: Bool, onRunning: @escaping @Sendable () async -> Void = {}
+    ) -> some Service {
+        Application(
+            router: router(trusted: trusted),
+            server: .http1(configuration: .init(idleTimeout: .seconds(30))),
+            configuration: .init(address: address.bind, serverName: "autogitd", backlog: 1024),
+            onServerRunning: { _ in await onRunning() },
+            logger: log)
+    }
+
+    func router(trusted: Bool) -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: ProblemMiddleware(log: log))
+        reading(router)
+        webhook(router)
+        writing(router.group().add(middleware: WriteAccess(trusted: trusted, token: access.controlToken)))
+        return router
+    }
+
+    private func reading(_ router: Router<BasicRequestContext>) {
+        let coordinator = coordinator
+        router.get("/") { _, _ in try JSON.answer(["service": "autogit", "see": "/health /status /runners /jobs /pools"]) }
+        router.get("/health") { _, _ in
+            let health = await coordinator.healthView()
+            return try JSON.answer(health, status: health.status == "healthy" ? .ok : .serviceUnavailable)
+        }
+        router.get("/status") { _, _ in try JSON.answer(try await coordinator.statusView()) }
+        router.get("/runners") { _, _ in try JSON.answer(await coordinator.runnerViews()) }
+        router.get("/runners/{id}") { _, context in
+            let id = try context.parameters.require("id")
+            guard let runner = try await coordinator.runnerView(id) else { throw ProblemError.notFound("there is no runner \(id)") }
+            return try JSON.answer(runner)
+        }
+        router.get("/jobs") { _, _ in try JSON.answer(try await coordinator.jobViews()) }
+        router.get("/jobs/{id}") { _, context in
+            let id = try context.parameters.require("id")
+            guard let number = Int64(id), let job = try await coordinator.jobView(number) else {
+                throw ProblemError.notFound("there is no job \(id)")
+            }
+            return try JSON.answer(job)
+        }
+        router.get("/pools") { _, _ in try JSON.answer(await coordinator.poolViews()) }
+    }
+
+    private func webhook(_ router: Router<BasicRequestContext>) {
+        let (coordinator, access, log) = (coordinator, access, log)
+        for method in [HTTPRequest.Method.get, .put, .delete, .patch] {
+            router.on("/webhook/job", method: method) { _, _ -> Response in
+                var answer = try JSON.problem(.methodNotAllowed, "webhooks are sent by POST")
+                answer.headers[.allow] = "POST"
+                return answer
+            }
+        }
+        router.post("/webhook/job") { request, _ -> Response in
+            guard let secret = access.webhookSecret, let token = request.headers[.gitlabToken], secret.matches(token)
+            else {
+                log.warning("Refused a webhook: the X-Gitlab-Token is missing or wrong")
+                throw ProblemError(.unauthorized, "the X-Gitlab-Token header is missing or wrong")
+            }
+            var request = request
+            let body: ByteBuffer
+            do {
+                body = try await request.collectBody(upTo: Self.maxWebhook)
+            } catch {
+                throw ProblemError(.contentTooLarge, "a webhook is at most 1 MiB")
+            }
+            if let event = request.headers[.gitlabEvent], event != "Job Hook" {
+                log.notice("Ignored an authentic webhook: X-Gitlab-Event is not Job Hook")
+                return try JSON.answer(["status": "ignored"], status: .accepted)
+            }
+            let bytes = body.getBytes(at: body.readerIndex, length: body.readableBytes) ?? []
+            do {
+                try await coordinator.receive(webhook: bytes)
+            } catch let error as MalformedEvent {
+                throw ProblemError(.badRequest, "\(error)")
+            }
+            return try JSON.answer(["status": "accepted"], status: .accepted)
+        }
+    }
+
+    private func writing(_ group: RouterGroup<BasicRequestContext>) {
+        let coordinator = coordinator
+        group.post("/runners") { request, _ in
+            var request = request
+            let body = try await request.collectBody(upTo: 64 << 10)
+            guard let order = try? JSONDecoder().decode(SpawnRequest.self, from: Data(buffer: body)) else {
+                throw ProblemError(.badRequest, #"the body must be {"pool": "NAME"}"#)
+            }
+            return try JSON.answer(try await refusing { try await coordinator.spawn(pool: order.pool) }, status: .accepted)
+        }
+        group.delete("/runners/{id}") { request, context in
+            let id = try context.parameters.require("id")
+            let force = request.uri.queryParameters["force"].map { $0 == "true" || $0 == "1" } ?? false
+            return try JSON.answer(try await refusing { try await coordinator.dismiss(id, force: force) }, status: .accepted)
+        }
+        for (verb, paused) in [("pause", true), ("resume", false)] {
+            group.post("/pools/{name}/\(verb)") { _, context in
+                let name = try context.parameters.require("name")
+                try await refusing { try await coordinator.setPaused(pool: name, paused) }
+                return try JSON.answer(["name": name, "paused": String(paused)])
+            }
+        }
+    }
+}
+
+/// Turns the coordinator's refusals into problems.
+private func refusing<T>(_ body: () async throws -> T) async throws -> T {
+    do {
+        return try await body()
+    } catch let refusal as Refusal {
+        throw ProblemError(refusal.kind == .notFound ? .notFound : .conflict, refusal.message)
+    }
+}

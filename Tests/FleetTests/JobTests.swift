@@ -1,0 +1,48 @@
+import Testing
+
+@testable import Fleet
+
+@Suite struct JobTests {
+    private let now = Timestamp(milliseconds: 1_000)
+
+    private func seen(_ status: JobStatus, runner: Int64? = nil) -> JobObservation {
+        JobObservation(id: 1, projectID: 2, status: status, runnerID: runner)
+    }
+
+    @Test func lateAndDoubledEventsChangeNothing() {
+        var job = Job(seen(.running, runner: 9), at: now)
+        let before = job
+        let moved = [
+            job.merge(seen(.running, runner: 9), at: now + .seconds(1)),
+            job.merge(seen(.pending), at: now + .seconds(2)),
+        ]
+        #expect(moved == [false, false])
+        #expect(job == before)
+    }
+
+    @Test func whatIsOverStaysOver() {
+        var job = Job(seen(.failed), at: now)
+        let moved = job.merge(seen(.success), at: now)
+        #expect(!moved)
+        #expect(job.status == .failed)
+    }
+
+    @Test func unknownStatusIsKeptAndNotRunnable() {
+        let status = JobStatus(rawValue: "on_the_moon")
+        #expect(!status.isKnown && !status.isActive)
+        #expect(status.rawValue == "on_the_moon")
+    }
+
+    @Test func secretsDoNotPrint() {
+        let secret = Secret("glpat-very-secret")
+        #expect(!"\(secret) \(String(reflecting: secret)) \([secret])".contains("very"))
+        #expect(secret.matches("glpat-very-secret"))
+        #expect(!secret.matches("glpat-very-secre") && !secret.matches("") && !secret.matches("glpat-very-secretx"))
+    }
+
+    @Test func timesReadBackAsWritten() {
+        let time = Timestamp(milliseconds: 1_764_000_000_123)
+        #expect(Timestamp(iso8601: time.iso8601) == time)
+        #expect(time.iso8601.hasSuffix("Z"))
+    }
+}
