@@ -18,6 +18,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
@@ -58,6 +59,15 @@ let package = Package(
                 "Settings", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "Store", "Fleet", "HTTPTransfer",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: ours),
+        // For tests, the demo and the benchmarks; the shipped daemon links none of these.
+        .target(
+            name: "GitLabSimulator",
+            dependencies: [
+                "HTTPTransfer", "Yams",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: ours),
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),

@@ -1,0 +1,135 @@
+import Foundation
+
+/// A personal access token and what its owner may do.
+public struct AccessToken: Sendable {
+    public var secret: String
+    public var scopes: Set<String>
+    public var isAdmin: Bool
+    /// Ids of the projects its owner is a member of.
+    public var projects: Set<Int64>
+    public init(secret: String, scopes: Set<String>, isAdmin: Bool, projects: Set<Int64> = []) {
+        self.secret = secret
+        self.scopes = scopes
+        self.isAdmin = isAdmin
+        self.projects = projects
+    }
+}
+
+public struct Project: Sendable {
+    public var id: Int64
+    public var path: String
+    public var name: String
+    /// The bare repository; nil when the project has none.
+    public var repository: String?
+    public var sha: String
+    public var pipelineFile: String
+}
+
+public struct RegisteredRunner: Sendable {
+    public var id: Int64
+    public var token: String
+    public var type: String
+    public var projectID: Int64?
+    public var groupID: Int64?
+    public var description: String
+    public var tags: [String]
+    public var runUntagged: Bool
+    public var paused: Bool
+    public var maintenanceNote: String?
+    public var contactedAt: Date?
+    /// By user token, or by the runner itself with its own.
+    public internal(set) var jobsTaken = 0
+}
+
+public struct SimulatedJob: Sendable {
+    public var id: Int64
+    public var pipelineID: Int64
+    public var projectID: Int64
+    public var definition: PipelineFile.Job
+    public var variables: [String: String]
+    public var status: String
+    public var token: String
+    public var runnerID: Int64?
+    public var trace: [UInt8] = []
+    public var failureReason: String?
+    public var createdAt: Date
+    public var queuedAt: Date?
+    public var startedAt: Date?
+    public var finishedAt: Date?
+
+    public var isOver: Bool { ["success", "failed", "canceled", "skipped"].contains(status) }
+    public var traceText: String { String(decoding: trace, as: UTF8.self) }
+}
+
+struct Pipeline: Sendable {
+    var id: Int64
+    var projectID: Int64
+    var ref: String
+    var file: PipelineFile
+    var jobs: [Int64]
+}
+
+struct Hook: Sendable {
+    var id: Int64
+    var projectID: Int64
+    var url: String
+    var secret: String?
+    var jobEvents: Bool
+    var failuresInARow = 0
+    var disabledUntil: Date?
+}
+
+/// What goes wrong with job hooks; chances from 0 to 1, drawn from one seed.
+public struct HookFaults: Sendable {
+    public var lost: Double
+    public var doubled: Double
+    /// Seconds that each delivery is late by, which also reorders them.
+    public var delay: ClosedRange<Double>
+    public init(lost: Double = 0, doubled: Double = 0, delay: ClosedRange<Double> = 0...0) {
+        self.lost = lost
+        self.doubled = doubled
+        self.delay = delay
+    }
+}
+
+/// What an API call gets in place of its answer.
+public enum Fault: Sendable {
+    case status(Int, retryAfter: Int? = nil)
+    /// The call takes effect, and its answer is lost.
+    case dropAnswer
+    case garbage
+    case delay(Duration)
+}
+
+/// GitLab says no.
+struct Refused: Error {
+    var status: Int
+    var body: JSON
+    var headers: [(String, String)] = []
+
+    static func unauthorized() -> Refused { Refused(status: 401, body: ["message": "401 Unauthorized"]) }
+    static func forbidden(_ why: String = "403 Forbidden") -> Refused { Refused(status: 403, body: ["message": .string(why)]) }
+    static func scope(_ needed: String) -> Refused {
+        Refused(
+            status: 403,
+            body: [
+                "error": "insufficient_scope", "error_description": "The request requires higher privileges than provided by the access token.",
+                "scope": .string(needed),
+            ])
+    }
+    static func notFound(_ what: String) -> Refused { Refused(status: 404, body: ["message": .string("404 \(what) Not Found")]) }
+    static func bad(_ why: String) -> Refused { Refused(status: 400, body: ["error": .string(why)]) }
+}
+
+/// SplitMix64: small, and the same for the same seed everywhere.
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
