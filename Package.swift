@@ -70,6 +70,17 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: ours),
+        .target(
+            name: "TestBench",
+            dependencies: ["ContainerDriver", "ControlModel", "GitLabSimulator", "HTTPTransfer"], swiftSettings: ours),
+        .executableTarget(
+            name: "autogit-demo",
+            dependencies: [
+                "TestBench", "GitLabSimulator", "ControlModel",
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: ours),
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet"], swiftSettings: ours),
         .testTarget(

@@ -37,6 +37,7 @@ enum GitRepository {
 public enum Command {
     public struct Failed: Error, CustomStringConvertible {
         public var description: String
+        public init(description: String) { self.description = description }
     }
 
     @discardableResult

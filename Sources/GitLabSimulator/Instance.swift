@@ -14,6 +14,8 @@ public actor Instance {
     private var tokens: [String: AccessToken] = [:]
     /// Pending jobs in the order in which they were queued.
     var queue: [Int64] = []
+    /// Runners ever registered.
+    public internal(set) var registered = 0
     /// Changes with each queued job; what `X-GitLab-Last-Update` carries.
     var queueVersion = 1
     public var hookFaults = HookFaults()

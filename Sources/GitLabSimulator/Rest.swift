@@ -113,6 +113,7 @@ extension Instance {
             throw Refused(status: 400, body: ["message": ["maintenance_note": ["is too long (maximum is 1024 characters)"]]])
         }
         let id = newID()
+        registered += 1
         let secret = newSecret("glrt-")
         runners[id] = RegisteredRunner(
             id: id, token: secret, type: type, projectID: call["project_id"]?.number, groupID: call["group_id"]?.number,

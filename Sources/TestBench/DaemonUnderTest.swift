@@ -1,0 +1,106 @@
+import ControlModel
+import Foundation
+import HTTPTransfer
+
+/// The real daemon as a process, in a folder of its own.
+public actor DaemonUnderTest {
+    public nonisolated let directory: String
+    public nonisolated let port: Int
+    public nonisolated let webhookSecret = "hook-secret-\(UInt64.random(in: 0 ... .max))"
+    private let program: String
+    private let http = HTTPClient()
+    private var child: Child?
+
+    /// - Parameter settings: TOML after `[gitlab]`, `[listen]`, `[state]` and `[engine]`, which are written here.
+    public init(
+        program: String, directory: String, gitlab: String, token: String, engine: String, pollInterval: String = "5s", settings: String,
+        gitlabSettings: String = ""
+    ) throws {
+        self.program = program
+        self.directory = directory
+        port = try freePort()
+        let manager = FileManager.default
+        try manager.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        for (name, value) in [("gitlab-token", token), ("webhook-secret", webhookSecret)] {
+            guard manager.createFile(atPath: "\(directory)/\(name)", contents: Data(value.utf8), attributes: [.posixPermissions: 0o600]) else {
+                throw CocoaError(.fileWriteUnknown)
+            }
+        }
+        let text = """
+            [gitlab]
+            url = "\(gitlab)"
+            token_file = "\(directory)/gitlab-token"
+            webhook_secret_file = "\(directory)/webhook-secret"
+            poll_interval = "\(pollInterval)"
+            \(gitlabSettings)
+            [listen]
+            http = "127.0.0.1:\(port)"
+            control = "\(directory)/control.sock"
+            [state]
+            directory = "\(directory)/state"
+            [engine]
+            socket = "\(engine)"
+
+            """
+        try (text + settings + "\n").write(toFile: "\(directory)/autogit.toml", atomically: true, encoding: .utf8)
+    }
+
+    public nonisolated var url: String { "http://127.0.0.1:\(port)" }
+    public nonisolated var logPath: String { "\(directory)/daemon.log" }
+    public nonisolated var log: String { (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "" }
+    public var pid: Int32? { child?.pid }
+
+    /// Starts it and waits until it answers.
+    public func start() async throws {
+        let child = try await Child.start(program, ["--config", "\(directory)/autogit.toml"], log: logPath)
+        self.child = child
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            if (try? await http.send(HTTPRequest("GET", "\(url)/runners", timeout: .seconds(2))))?.isSuccess == true { return }
+            guard child.isRunning, ContinuousClock.now < deadline else {
+                throw NotRunning(description: "autogitd did not start:\n\(log.suffix(3000))")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    public struct NotRunning: Error, CustomStringConvertible { public var description: String }
+
+    /// SIGTERM, or another.
+    @discardableResult
+    public func stop(_ signal: Int32 = SIGTERM) async -> Int32? {
+        defer { child = nil }
+        return await child?.stop(signal)
+    }
+
+    public func get<T: Decodable & Sendable>(_ path: String, as type: T.Type) async throws -> T {
+        let answer = try await http.send(HTTPRequest("GET", url + path, timeout: .seconds(10)))
+        return try JSONDecoder().decode(type, from: Data(answer.body))
+    }
+
+    public func send(_ request: HTTPRequest) async throws -> HTTPResponse { try await http.send(request) }
+
+    /// Over the control socket.
+    public func control(_ method: String, _ path: String, body: String? = nil) async throws -> HTTPResponse {
+        try await http.send(
+            HTTPRequest(method, "http://autogit\(path)", body: body.map { Array($0.utf8) }, unixSocket: "\(directory)/control.sock", timeout: .seconds(30)))
+    }
+
+    public func runners() async throws -> [RunnerView] { try await get("/runners", as: [RunnerView].self) }
+    public func jobs() async throws -> [JobView] { try await get("/jobs", as: [JobView].self) }
+}
+
+/// A TCP port that was free a moment ago.
+func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1 }
+    }
+    guard result == 0 else { throw CocoaError(.fileReadUnknown) }
+    return Int(UInt16(bigEndian: address.sin_port))
+}

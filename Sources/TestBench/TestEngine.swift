@@ -1,0 +1,123 @@
+import ContainerDriver
+import Foundation
+import GitLabSimulator
+import HTTPTransfer
+
+/// A real container engine: one that is there already, or Podman's own service in a folder of ours.
+public struct TestEngine: Sendable {
+    public let socket: String
+    public let engine: Engine
+    /// Where our own service keeps everything; nil for an engine that was there.
+    public let directory: String?
+    private let service: Child?
+
+    /// Made once for this process; ends with it.
+    public static let shared = Task { try await TestEngine.start() }
+
+    /// Rootless sockets where the daemon itself looks for them.
+    public static func findRootless(http: HTTPClient = HTTPClient()) async -> TestEngine? {
+        let user = getuid() == 0 ? 1000 : getuid()
+        var sockets = ["/run/user/\(user)/podman/podman.sock", "/run/user/\(user)/docker.sock"]
+        if let host = ProcessInfo.processInfo.environment["DOCKER_HOST"], host.hasPrefix("unix://") { sockets.insert(String(host.dropFirst(7)), at: 1) }
+        guard let found = await Engine.firstAnswering(sockets, http: http).0 else { return nil }
+        return TestEngine(socket: found.socket, engine: found, directory: nil, service: nil)
+    }
+
+    /// Starts `podman system service` with its own storage, which is kept between runs because it holds images.
+    public static func start(http: HTTPClient = HTTPClient()) async throws -> TestEngine {
+        let directory = "/var/tmp/autogit-engine-\(getuid())"
+        let run = "\(directory)/run"
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let socket = "\(run)/podman-\(getpid()).sock"
+        unlink(socket)
+        let configuration = "\(directory)/containers.conf"
+        try machineSettings().write(toFile: configuration, atomically: true, encoding: .utf8)
+        let service = try await Child.start(
+            "podman",
+            ["--root", "\(directory)/storage", "--runroot", run, "--tmpdir", "\(run)/tmp", "system", "service", "--time=0", "unix://\(socket)"],
+            environment: ["CONTAINERS_CONF": configuration], log: "\(directory)/service.log", whenParentDies: "TERM")
+        let engine = Engine(socket: socket, http: http)
+        for attempt in 0... {
+            do {
+                try await engine.ping()
+                break
+            } catch {
+                guard attempt < 200, service.isRunning else {
+                    throw Command.Failed(description: "podman's service does not answer at \(socket): \(error); see \(directory)/service.log")
+                }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+        return TestEngine(socket: socket, engine: engine, directory: directory, service: service)
+    }
+
+    public func stop() async {
+        guard let service else { return }
+        await service.stop()
+        unlink(socket)
+    }
+
+    /// What this machine's oddities need and no other gets: see shared/reference/test-machine.md of the project.
+    static func machineSettings() -> String {
+        let manager = FileManager.default
+        var engine = ["events_logger = \"file\""]
+        if !manager.fileExists(atPath: "/sys/fs/cgroup/cgroup.controllers") { engine.append("runtime = \"runc\"") }
+        if !manager.fileExists(atPath: "/run/systemd/system") { engine.append("cgroup_manager = \"cgroupfs\"") }
+        var files = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        let limits = files.rlim_max < 1_048_576 ? "default_ulimits = [\"nofile=20000:20000\", \"nproc=20000:20000\"]\n" : ""
+        return "[containers]\n\(limits)[engine]\n\(engine.joined(separator: "\n"))\n"
+    }
+
+    // MARK: Images
+
+    public static let busybox = "localhost/autogit-test-busybox:1"
+    public static let runner = "localhost/autogit-demo-runner:2"
+
+    /// Two MB with a shell, made of Debian's busybox-static.
+    public func ensureBusybox() async throws {
+        if try await engine.imageExists(Self.busybox) { return }
+        let work = "/var/tmp/autogit-busybox-\(getpid())"
+        let script = """
+            set -e; rm -rf \(work); mkdir -p \(work)/bin \(work)/tmp \(work)/etc; cp /bin/busybox \(work)/bin/busybox
+            for name in sh sleep cat echo ls stat dd true false kill id head tail; do ln -s busybox \(work)/bin/$name; done
+            tar -C \(work) -cf \(work).tar .
+            """
+        try await Command.run("sh", ["-c", script])
+        try await load("\(work).tar", as: Self.busybox)
+        try await Command.run("rm", ["-rf", work, "\(work).tar"])
+    }
+
+    /// The demo's runner: gitlab-python-runner in an image of Debian packages.
+    /// - Parameter recipe: the script that makes the tar.
+    public func ensureRunnerImage(recipe: String) async throws {
+        if try await engine.imageExists(Self.runner) { return }
+        let tar = "/var/tmp/autogit-images/demo-runner-2.tar"
+        try await Command.run(recipe, [tar])
+        try await load(tar, as: Self.runner)
+    }
+
+    private func load(_ tar: String, as image: String) async throws {
+        let name = image.split(separator: ":")
+        let answer = try await Command.run(
+            "curl",
+            [
+                "--silent", "--show-error", "--unix-socket", socket, "--request", "POST", "--header", "Content-Type: application/x-tar", "--upload-file", tar,
+                "http://engine/v1.41/images/create?fromSrc=-&repo=\(percentEncoded(String(name[0])))&tag=\(name[1])",
+            ])
+        guard try await engine.imageExists(image) else {
+            throw Command.Failed(description: "the engine did not take the image \(image): \(String(decoding: answer, as: UTF8.self))")
+        }
+    }
+
+    /// Names of all containers of an instance, running or not.
+    public func containers(instance: String) async throws -> [String] {
+        try await engine.containers(label: "\(ContainerDriver.instanceLabel)=\(instance)").map { $0.Names?.first ?? $0.Id }
+    }
+
+    public func removeContainers(instance: String) async {
+        for found in (try? await engine.containers(label: "\(ContainerDriver.instanceLabel)=\(instance)")) ?? [] {
+            try? await engine.remove(found.Id)
+        }
+    }
+}
