@@ -59,9 +59,9 @@ public final class ContainerDriver: RunnerDriver {
     public func list() async throws -> [DriverObject] {
         try await engine.containers(label: "\(Self.instanceLabel)=\(instance)").compactMap { found in
             guard let runner = found.Labels?[Self.runnerLabel] else { return nil }
-            return DriverObject(
-                id: found.Id, runner: runner, running: found.State == "running" || found.State == "created" && found.Status != "Exited",
-                exitCode: nil)
+            // Only these two states are ends; a container between create and start is not.
+            let ended = found.State == "exited" || found.State == "dead"
+            return DriverObject(id: found.Id, runner: runner, running: !ended, exitCode: nil)
         }
     }
 
@@ -113,8 +113,8 @@ public final class ContainerDriver: RunnerDriver {
             var failures = 0
             while !Task.isCancelled {
                 do {
-                    let filters = percentEncoded(
-                        #"{"type":["container"],"event":["die"],"label":["\#(Self.instanceLabel)=\#(instance)"]}"#)
+                    // Not `event=die`: Podman 4.3 filters by its own word `died` and reports Docker's `die`.
+                    let filters = percentEncoded(#"{"type":["container"],"label":["\#(Self.instanceLabel)=\#(instance)"]}"#)
                     let chunks = try await engine.stream("GET", "/events?filters=\(filters)")
                     failures = 0
                     out.yield(.resync)

@@ -125,7 +125,17 @@ extension Coordinator {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.followEngine() }
             if configuration.pollInterval > .zero { group.addTask { await self.poll() } }
+            group.addTask { await self.tidy() }
             await group.waitForAll()
+        }
+    }
+
+    /// Events can be lost: on a slow beat everything is looked at again.
+    private func tidy() async {
+        for beat in 1... {
+            do { try await Task.sleep(for: .seconds(60)) } catch { return }
+            await lookAtEngine()
+            if beat % 10 == 0 { await removeGhosts() }
         }
     }
 

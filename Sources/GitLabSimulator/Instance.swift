@@ -72,11 +72,13 @@ public actor Instance {
     }
 
     /// A project whose repository holds this `.gitlab-ci.yml`; without files it has no repository.
-    public func addProject(path: String, pipelineFile: String, withRepository: Bool = true) async throws -> Project {
+    public func addProject(
+        path: String, pipelineFile: String, withRepository: Bool = true, acceptsUnquotedColons: Bool = false, variables: [String: String] = [:]
+    ) async throws -> Project {
         let id = newID()
         var project = Project(
             id: id, path: path, name: path.split(separator: "/").last.map(String.init) ?? path, repository: nil,
-            sha: String(repeating: "0", count: 39) + "1", pipelineFile: pipelineFile)
+            sha: String(repeating: "0", count: 39) + "1", pipelineFile: pipelineFile, acceptsUnquotedColons: acceptsUnquotedColons, variables: variables)
         if withRepository {
             (project.repository, project.sha) = try await GitRepository.make(
                 at: "\(directory)/repositories/\(id).git", files: ["README.md": "# \(project.name)\n", ".gitlab-ci.yml": pipelineFile])
@@ -118,13 +120,14 @@ public actor Instance {
     @discardableResult
     public func createPipeline(project id: Int64, ref: String = "main") throws -> [Int64] {
         guard let project = projects[id] else { throw Refused.notFound("Project") }
-        let file = try PipelineFile(project.pipelineFile)
+        let file = try PipelineFile(project.pipelineFile, acceptingUnquotedColons: project.acceptsUnquotedColons)
         let pipelineID = newID()
         var ids: [Int64] = []
         for job in file.jobs.sorted(by: { (file.stages.firstIndex(of: $0.stage) ?? 0) < (file.stages.firstIndex(of: $1.stage) ?? 0) }) {
             let jobID = newID()
             jobs[jobID] = SimulatedJob(
-                id: jobID, pipelineID: pipelineID, projectID: id, definition: job, variables: file.variables.merging(job.variables) { $1 },
+                id: jobID, pipelineID: pipelineID, projectID: id, definition: job,
+                variables: project.variables.merging(file.variables) { $1 }.merging(job.variables) { $1 },
                 status: "created", token: newSecret("glcbt-64_"), createdAt: Date())
             ids.append(jobID)
         }

@@ -23,6 +23,9 @@ public struct Project: Sendable {
     public var repository: String?
     public var sha: String
     public var pipelineFile: String
+    public var acceptsUnquotedColons: Bool
+    /// The project's own CI variables.
+    public var variables: [String: String]
 }
 
 public struct RegisteredRunner: Sendable {

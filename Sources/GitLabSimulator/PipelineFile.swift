@@ -27,8 +27,10 @@ public struct PipelineFile: Sendable, Equatable {
         "stages", "variables", "default", "workflow", "include", "image", "services", "cache", "before_script", "after_script", "spec",
     ]
 
+    /// - Parameter acceptingUnquotedColons: reads a script line such as `- echo "Job: 1"`, which YAML takes for a
+    ///   mapping and GitLab refuses, as the text that its author meant.
     /// - Throws: `Invalid`, with GitLab's kind of message.
-    public init(_ text: String) throws {
+    public init(_ text: String, acceptingUnquotedColons: Bool = false) throws {
         let root: Node?
         do { root = try Yams.compose(yaml: text) } catch { throw Invalid(description: "(<unknown>): \(error)") }
         guard let mapping = root?.mapping else { throw Invalid(description: "Invalid configuration format") }
@@ -40,17 +42,21 @@ public struct PipelineFile: Sendable, Equatable {
         for (key, node) in mapping {
             guard let name = key.string, !name.hasPrefix("."), !Self.global.contains(name) else { continue }
             guard let body = node.mapping else { throw Invalid(description: "jobs:\(name) config should be a hash") }
-            let script = Self.lines(body["script"])
+            guard let script = Self.lines(body["script"], acceptingUnquotedColons),
+                let before = Self.lines(body["before_script"] ?? defaults?["before_script"] ?? mapping["before_script"], acceptingUnquotedColons),
+                let after = Self.lines(body["after_script"] ?? defaults?["after_script"] ?? mapping["after_script"], acceptingUnquotedColons)
+            else {
+                throw Invalid(description: "jobs:\(name):script config should be a string or a nested array of strings up to 10 levels deep")
+            }
             if script.isEmpty { throw Invalid(description: "jobs:\(name) config should implement the script:, run:, or trigger: keyword") }
             let stage = body["stage"]?.string ?? "test"
             if !stages.contains(stage) {
                 throw Invalid(description: "\(name) job: chosen stage \(stage) does not exist; available stages are \(stages.joined(separator: ", "))")
             }
-            let before = Self.lines(body["before_script"] ?? defaults?["before_script"] ?? mapping["before_script"])
             jobs.append(
                 Job(
                     name: name, stage: stage, script: before + script,
-                    afterScript: Self.lines(body["after_script"] ?? defaults?["after_script"] ?? mapping["after_script"]),
+                    afterScript: after,
                     tags: (body["tags"] ?? defaults?["tags"])?.sequence?.compactMap(\.string) ?? [],
                     variables: Self.variables(body["variables"]),
                     needs: body["needs"]?.sequence?.compactMap { $0.string ?? $0.mapping?["job"]?.string },
@@ -65,9 +71,18 @@ public struct PipelineFile: Sendable, Equatable {
         }
     }
 
-    private static func lines(_ node: Node?) -> [String] {
-        if let text = node?.string { return [text] }
-        return node?.sequence?.flatMap { $0.sequence.map { $0.compactMap(\.string) } ?? [$0.string].compactMap { $0 } } ?? []
+    /// nil for what is no text and no list of texts.
+    private static func lines(_ node: Node?, _ acceptingColons: Bool) -> [String]? {
+        guard let node else { return [] }
+        if let text = node.string { return [text] }
+        if let sequence = node.sequence {
+            let parts = sequence.map { lines($0, acceptingColons) }
+            return parts.contains { $0 == nil } ? nil : parts.flatMap { $0 ?? [] }
+        }
+        guard acceptingColons, let pair = node.mapping?.first, node.mapping?.count == 1, let key = pair.key.string, let value = pair.value.string else {
+            return nil
+        }
+        return ["\(key): \(value)"]
     }
 
     private static func variables(_ node: Node?) -> [String: String] {

@@ -177,7 +177,8 @@ extension Instance {
     /// The one query that is known here: all jobs of the instance, for administrators.
     func graphQL(_ call: Call) throws -> Response {
         let token = try access(call.secret, anyOf: ["read_api"])
-        guard let query = call["query"]?.text, let match = query.firstMatch(of: /jobs\s*\(\s*statuses:\s*\[([A-Z_,\s]*)\]\s*,\s*first:\s*(\d+)(?:\s*,\s*after:\s*"([^"]*)")?\s*\)/)
+        guard let query = call["query"]?.text,
+            let match = query.firstMatch(of: /jobs\s*\(\s*statuses:\s*\[([A-Z_,\s]*)\]\s*,\s*first:\s*(\d+)(?:\s*,\s*after:\s*"([^"]*)")?\s*\)/)
         else {
             return respond(200, ["errors": [["message": "Parse error on query"]]])
         }

@@ -84,7 +84,7 @@ extension Instance {
                 "refspecs": [.string("+refs/heads/\(ref):refs/remotes/origin/\(ref)")], "depth": 20,
             ],
             "runner_info": ["timeout": 3600, "runner_session_url": nil], "variables": .array(variables), "steps": .array(steps),
-            "image": ["name": nil, "entrypoint": nil], "services": [], "artifacts": [], "cache": [], "credentials": [], "dependencies": [],
+            "image": nil, "services": [], "artifacts": [], "cache": [], "credentials": [], "dependencies": [],
             "features": ["trace_sections": true],
         ]
     }
@@ -106,7 +106,8 @@ extension Instance {
             throw Refused.bad("Missing header Content-Range")
         }
         guard start == job.trace.count else {
-            throw Refused(status: 416, body: ["message": "416 Range Not Satisfiable"], headers: [("Range", "0-\(job.trace.count)"), ("Job-Status", job.status)])
+            throw Refused(
+                status: 416, body: ["message": "416 Range Not Satisfiable"], headers: [("Range", "0-\(job.trace.count)"), ("Job-Status", job.status)])
         }
         jobs[id]?.trace += body
         if let runnerID = job.runnerID { runners[runnerID]?.contactedAt = Date() }

@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A program that runs beside this one and does not outlive it: in a session of its own, so that Ctrl-C
-/// reaches only us, and killed by the kernel should we be killed.
+/// A program that runs beside this one and does not outlive it: in a process group of its own (Foundation's
+/// doing), so that Ctrl-C reaches only us, and killed by the kernel should we be killed.
 public final class Child: Sendable {
     public enum State: Sendable, Equatable {
         case running(pid: Int32)
@@ -47,7 +47,7 @@ public final class Child: Sendable {
             guard let output = FileHandle(forWritingAtPath: log) else { throw CocoaError(.fileWriteUnknown) }
             try output.seekToEnd()
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = ["setsid", "setpriv", "--pdeathsig", signal, program] + arguments
+            process.arguments = ["setpriv", "--pdeathsig", signal, program] + arguments
             process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
             process.standardInput = FileHandle.nullDevice
             process.standardOutput = output

@@ -64,7 +64,10 @@ public actor DaemonUnderTest {
         }
     }
 
-    public struct NotRunning: Error, CustomStringConvertible { public var description: String }
+    public struct NotRunning: Error, CustomStringConvertible {
+        public var description: String
+        public init(description: String) { self.description = description }
+    }
 
     /// SIGTERM, or another.
     @discardableResult

@@ -105,6 +105,10 @@ public struct TestEngine: Sendable {
                 "--silent", "--show-error", "--unix-socket", socket, "--request", "POST", "--header", "Content-Type: application/x-tar", "--upload-file", tar,
                 "http://engine/v1.41/images/create?fromSrc=-&repo=\(percentEncoded(String(name[0])))&tag=\(name[1])",
             ])
+        if try await !engine.imageExists(image) {
+            // Podman 4.3 drops the tag of an import.
+            try await engine.call("POST", "/images/\(name[0]):latest/tag?repo=\(percentEncoded(String(name[0])))&tag=\(name[1])")
+        }
         guard try await engine.imageExists(image) else {
             throw Command.Failed(description: "the engine did not take the image \(image): \(String(decoding: answer, as: UTF8.self))")
         }

@@ -19,6 +19,9 @@ struct Demo: AsyncParsableCommand {
     @Flag(help: "Kill the daemon with SIGKILL while the build stage runs, and start it again.")
     var kill9 = false
 
+    @Flag(help: "Keep the demo's folder with the daemon's log and database.")
+    var keep = false
+
     @Option(help: "The script that makes the runner's image.")
     var recipe = "scripts/runner-image"
 
@@ -97,14 +100,19 @@ struct Scenario {
             try await daemon.start()
             instance = try await daemon.get("/status", as: StatusView.self).instance
             print("demo: GitLab (simulated) at \(gitlab.url), AutoGit at \(daemon.url)")
-            let project = try await gitlab.instance.addProject(path: "root/runner-test", pipelineFile: Self.pipeline)
+            let project = try await gitlab.instance.addProject(
+                path: "root/runner-test", pipelineFile: Self.pipeline,
+                // The guide's file has two lines that YAML takes for mappings and GitLab itself would refuse.
+                acceptsUnquotedColons: true,
+                // Has gitlab-python-runner take the job's steps from GitLab rather than from the file in the repository.
+                variables: ["GITLAB_PYTHON_RUNNER_COMPUTED": "1"])
             _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret)
             let jobs = try await gitlab.instance.createPipeline(project: project.id)
             try await watch(daemon, gitlab.instance, jobs)
             await daemon.stop()
             let passed = try await verdict(engine, gitlab.instance, daemon, instance, jobs)
             await gitlab.stop()
-            if passed { try? FileManager.default.removeItem(atPath: directory) }
+            if passed, !options.keep { try? FileManager.default.removeItem(atPath: directory) }
             return passed
         } catch {
             await daemon.stop()
@@ -113,7 +121,7 @@ struct Scenario {
                 if !instance.isEmpty { await engine.removeContainers(instance: instance) }
                 await gitlab.stop()
             }.value
-            if error is CancellationError {
+            if error is CancellationError, !options.keep {
                 try? FileManager.default.removeItem(atPath: directory)
                 print("demo: cleaned up")
             } else {
@@ -165,4 +173,9 @@ struct Scenario {
         print("demo: \(succeeded) jobs succeeded, \(mine.count - succeeded) failed, \(started) runners started, \(left.count) left behind")
         return succeeded == mine.count && left.isEmpty && peak >= 3
     }
+}
+
+/// Unbuffered, so that what happens is seen when it happens, in a pipe too.
+func print(_ text: String, terminator: String = "\n") {
+    FileHandle.standardOutput.write(Data((text + terminator).utf8))
 }

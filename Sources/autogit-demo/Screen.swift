@@ -7,7 +7,7 @@ struct Screen {
     private let began: ContinuousClock.Instant
     private let isTerminal = isatty(1) == 1
     private var seen: [String: String] = [:]
-    private var known: [String: Int64?] = [:]
+    private var jobStatus: [Int64: String] = [:]
     private var drawn = 0
     private var phases: [String] = []
 
@@ -49,9 +49,10 @@ struct Screen {
             seen[id] = "gone"
             say("autogit-runner-\(id)  gone")
         }
-        for job in jobs where seen["job \(job.id)"] != job.status {
-            seen["job \(job.id)"] = job.status
+        for job in jobs where jobStatus[job.id] != job.status {
+            jobStatus[job.id] = job.status
             if !isTerminal || job.isOver { say("\(job.definition.name)  \(job.status)") }
+            if job.status == "failed" { say(String(job.traceText.suffix(2000))) }
         }
         if isTerminal { draw(runners, jobs) }
     }
@@ -67,7 +68,6 @@ struct Screen {
         }
         lines.append("         " + jobs.map { "\($0.definition.name) \($0.status)" }.joined(separator: "  "))
         print(lines.joined(separator: "\n"))
-        fflush(nil)
         drawn = lines.count
     }
 
