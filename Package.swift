@@ -84,12 +84,15 @@ let package = Package(
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet"], swiftSettings: ours),
         .testTarget(
-            name: "GitLabTests", dependencies: ["GitLab", "Fleet"], resources: [.copy("Payloads")],
+            name: "GitLabTests", dependencies: ["GitLab", "Fleet", "GitLabSimulator", "HTTPTransfer"], resources: [.copy("Payloads")],
             swiftSettings: ours),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Fleet"], swiftSettings: ours),
         .testTarget(
-            name: "ContainerDriverTests", dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer"],
+            name: "ContainerDriverTests", dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "TestBench"],
             swiftSettings: ours),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["TestBench", "GitLabSimulator", "ControlModel", "HTTPTransfer", "autogitd"], swiftSettings: ours),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,119 @@
+import Fleet
+import Foundation
+import Logging
+import Testing
+import TestBench
+
+@testable import ContainerDriver
+
+/// The driver against a real Podman.
+@Suite(.serialized) struct PodmanTests {
+    private func driver() async throws -> (ContainerDriver, TestEngine, String) {
+        let engine = try await TestEngine.shared.value
+        try await engine.ensureBusybox()
+        let instance = "test\(UInt32.random(in: 0 ... .max))"
+        return (ContainerDriver(engine: engine.engine, instance: instance, log: Logger(label: "test")), engine, instance)
+    }
+
+    private func spec(_ instance: String, _ command: [String]) -> RunnerSpec {
+        var pool = Pool(name: "p")
+        pool.image = TestEngine.busybox
+        pool.command = command
+        pool.cpus = 0.5
+        pool.memory = 64 << 20
+        pool.pids = 50
+        pool.network = "host"
+        return RunnerSpec(runner: "t\(UInt32.random(in: 0 ... .max))", instance: instance, pool: pool)
+    }
+
+    private let credentials = RunnerCredentials(url: "http://127.0.0.1:9", token: Secret("glrt-very-secret"))
+
+    @Test func aLifeWithLimitsFilesEventsAndNoTokenInInspect() async throws {
+        let (driver, engine, instance) = try await driver()
+        let events = driver.events()
+        var iterator = events.makeAsyncIterator()
+        #expect(await iterator.next() == .resync)
+        let spec = spec(
+            instance,
+            ["/bin/sh", "-c", "ls -ln /run/autogit/token; cat /run/autogit/name; trap 'exit 7' QUIT; while :; do sleep 0.1; done"])
+        let id = try await driver.create(spec)
+        // A container that waits for its start is not an ended one.
+        #expect(try await driver.list().map(\.running) == [true])
+        try await driver.start(spec, credentials: credentials)
+
+        let inspect = try await engine.engine.call("GET", "/containers/\(id)/json").text
+        #expect(!inspect.contains("very-secret"))
+        struct Inspect: Decodable {
+            struct Host: Decodable {
+                var NanoCpus: Int64
+                var Memory: Int64
+                var PidsLimit: Int64
+                var CapAdd: [String]?
+                var SecurityOpt: [String]?
+            }
+            var HostConfig: Host
+        }
+        let host = try JSONDecoder().decode(Inspect.self, from: Data(inspect.utf8)).HostConfig
+        #expect(host.NanoCpus == 500_000_000 && host.Memory == 64 << 20 && host.PidsLimit == 50)
+
+        // The trap is set when the name was printed.
+        var lines: [String] = []
+        for _ in 0..<200 where lines.count < 2 { lines = try await driver.logTail(spec.runner, lines: 10) }
+        #expect(lines.first?.hasPrefix("-rw-------") == true)
+        #expect(lines.last == Runner.name(of: spec.runner))
+
+        try await driver.signal(spec.runner, "SIGQUIT")
+        #expect(await iterator.next() == .exited(runner: spec.runner, exitCode: 7))
+        #expect(try await driver.list().map(\.running) == [false])
+        try await driver.signal(spec.runner, "SIGQUIT")
+        try await driver.remove(spec.runner)
+        try await driver.remove(spec.runner)
+        #expect(try await driver.list().isEmpty)
+    }
+
+    @Test func aMissingImageIsAnErrorThatNamesIt() async throws {
+        let (driver, _, instance) = try await driver()
+        var spec = spec(instance, [])
+        spec.pool.image = "localhost:1/no/such:image"
+        let spec2 = spec
+        let error = await #expect(throws: EngineError.self) { try await driver.create(spec2) }
+        #expect(error?.message.contains("localhost:1/no/such") == true)
+        #expect(try await driver.list().isEmpty)
+    }
+
+    @Test func anEngineThatIsNotThereSaysSo() async throws {
+        let engine = Engine(socket: "/nonexistent/engine.sock", http: .init())
+        let error = await #expect(throws: EngineError.self) { try await engine.ping() }
+        #expect(error?.message.contains("/nonexistent/engine.sock") == true)
+    }
+
+    /// With the capabilities that are left, root in the container installs a package with apt.
+    @Test func aptInstallsAPackageWithTheCutCapabilities() async throws {
+        let (driver, engine, instance) = try await driver()
+        try await engine.ensureRunnerImage(recipe: Self.root + "/scripts/runner-image")
+        let events = driver.events()
+        var iterator = events.makeAsyncIterator()
+        #expect(await iterator.next() == .resync)
+        var spec = spec(
+            instance,
+            ["/bin/bash", "-c", "apt-get update -qq && apt-get install -y -qq --no-install-recommends cron && id -u nobody && test -x /usr/sbin/cron"])
+        spec.pool.image = TestEngine.runner
+        spec.pool.memory = 1 << 30
+        spec.pool.pids = 500
+        spec.pool.mounts = ["/etc/resolv.conf:/etc/resolv.conf:ro"]
+        for file in ["/etc/ssl/certs", "/etc/apt/sources.list.d", "/etc/apt/apt.conf.d", "/usr/share/keyrings"]
+        where FileManager.default.fileExists(atPath: file) {
+            spec.pool.mounts.append("\(file):\(file):ro")
+        }
+        spec.pool.env = ProcessInfo.processInfo.environment.filter { $0.key.lowercased().hasSuffix("_proxy") }
+        spec.pool.env["DEBIAN_FRONTEND"] = "noninteractive"
+        _ = try await driver.create(spec)
+        try await driver.start(spec, credentials: credentials)
+        let end = await iterator.next()
+        let lines = try await driver.logTail(spec.runner, lines: 20)
+        #expect(end == .exited(runner: spec.runner, exitCode: 0), "\(lines.joined(separator: "\n"))")
+        try await driver.remove(spec.runner)
+    }
+
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+}
