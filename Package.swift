@@ -81,6 +81,14 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: ours),
+        .executableTarget(
+            name: "autogit-bench",
+            dependencies: [
+                "TestBench", "GitLabSimulator", "ControlModel", "ContainerDriver", "Fleet", "HTTPTransfer",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/autogit-bench", swiftSettings: ours),
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet"], swiftSettings: ours),
         .testTarget(
