@@ -14,6 +14,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -21,6 +23,12 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
+        .target(name: "CSystemd", linkerSettings: [.linkedLibrary("systemd")]),
+        .target(
+            name: "Systemd", dependencies: ["CSystemd", "Fleet", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+        .target(
+            name: "ScopeDriver", dependencies: ["CSystemd", "Systemd", "Fleet", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
         .target(
             name: "HTTPTransfer",
@@ -50,14 +58,20 @@ let package = Package(
             dependencies: [
                 "Coordinator", "ControlModel", "Fleet",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: ours),
         .executableTarget(
             name: "autogitd",
             dependencies: [
-                "Settings", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "Store", "Fleet", "HTTPTransfer",
+                "Settings", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store", "Fleet", "HTTPTransfer", "Systemd",
+                "CSystemd",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: ours),

@@ -14,8 +14,9 @@ public final class ContainerDriver: RunnerDriver {
     private let log: Logger
     /// Longest that fetching an image may take.
     private let pullTimeout: Duration
-    /// Images that are known to be there, so that a start needs no look; a failed create asks anew.
-    private let present = Mutex<Set<String>>([])
+    /// Images that are there or on their way, so that ten runners fetch one image once, and a start needs no
+    /// look. What failed is forgotten, and so is an image that a create didn't find.
+    private let images = Mutex<[String: Task<Void, any Error>]>([:])
 
     public init(engine: Engine, instance: String, pullTimeout: Duration = .seconds(600), log: Logger) {
         self.engine = engine
@@ -32,7 +33,7 @@ public final class ContainerDriver: RunnerDriver {
             return try await engine.create(name: name, body: body)
         } catch let error as EngineError where error.status == 404 {
             // The image went away since we saw it.
-            present.withLock { _ = $0.remove(spec.pool.image) }
+            images.withLock { $0[spec.pool.image] = nil }
             try await ensureImage(spec.pool.image)
             return try await engine.create(name: name, body: body)
         }
@@ -40,7 +41,7 @@ public final class ContainerDriver: RunnerDriver {
 
     public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let name = Runner.name(of: spec.runner)
-        try await engine.put(name, archive: RunnerFiles.archive(for: spec, credentials), at: "/")
+        try await engine.put(name, archive: RunnerArchive.bytes(for: spec, credentials), at: "/")
         try await engine.start(name)
     }
 
@@ -72,9 +73,20 @@ public final class ContainerDriver: RunnerDriver {
     // MARK: Images
 
     private func ensureImage(_ image: String) async throws {
-        if present.withLock({ $0.contains(image) }) { return }
-        if try await !engine.imageExists(image) { try await pull(image) }
-        present.withLock { _ = $0.insert(image) }
+        let fetching = images.withLock { known -> Task<Void, any Error> in
+            if let task = known[image] { return task }
+            let task = Task {
+                do {
+                    if try await !self.engine.imageExists(image) { try await self.pull(image) }
+                } catch {
+                    self.images.withLock { $0[image] = nil }
+                    throw error
+                }
+            }
+            known[image] = task
+            return task
+        }
+        try await fetching.value
     }
 
     private func pull(_ image: String) async throws {

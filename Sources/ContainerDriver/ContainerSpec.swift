@@ -34,7 +34,7 @@ struct ContainerSpec: Encodable {
         let pool = spec.pool
         Image = pool.image
         if pool.command.isEmpty {
-            Cmd = ["run", "--config", RunnerFiles.directory + "/config.toml"]
+            Cmd = ["run", "--config", RunnerFiles.configuration]
         } else {
             Entrypoint = [pool.command[0]]
             Cmd = Array(pool.command.dropFirst())
@@ -54,50 +54,5 @@ struct ContainerSpec: Encodable {
             MemorySwap: pool.memory, PidsLimit: pool.pids, SecurityOpt: ["no-new-privileges"],
             CapDrop: ["ALL"], CapAdd: keep.filter { !drop.contains($0) }, NetworkMode: pool.network,
             Binds: pool.mounts)
-    }
-}
-
-/// The files that tell a runner who it is.
-enum RunnerFiles {
-    static let directory = "/run/autogit"
-
-    static func archive(for spec: RunnerSpec, _ credentials: RunnerCredentials) -> [UInt8] {
-        let name = Runner.name(of: spec.runner)
-        let token = credentials.token.reveal()
-        var tar = Tar()
-        tar.directory("run/autogit", mode: 0o700)
-        tar.file("run/autogit/url", mode: 0o600, credentials.url + "\n")
-        tar.file("run/autogit/token", mode: 0o600, token + "\n")
-        tar.file("run/autogit/name", mode: 0o600, name + "\n")
-        tar.file(
-            "run/autogit/config.toml", mode: 0o600,
-            """
-            concurrent = 1
-            check_interval = 1
-            shutdown_timeout = 30
-
-            [[runners]]
-              name = \(tomlString(name))
-              url = \(tomlString(credentials.url))
-              token = \(tomlString(token))
-              executor = "shell"
-            """ + "\n")
-        return tar.finished()
-    }
-
-    /// A TOML basic string.
-    static func tomlString(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
-                let hex = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
     }
 }

@@ -18,6 +18,8 @@ public struct RunnerView: Codable, Sendable, Equatable {
     public var status: String
     public var phase: String
     public var pool: String
+    /// container or scope.
+    public var driver: String
     public var architecture: String
     public var gpu_enabled: Bool
     public var tags: [String]
@@ -40,7 +42,7 @@ public struct RunnerView: Codable, Sendable, Equatable {
     public var history: [Event]?
 
     public init(
-        id: String, name: String, status: String, phase: String, pool: String, architecture: String,
+        id: String, name: String, status: String, phase: String, pool: String, driver: String, architecture: String,
         gpu_enabled: Bool, tags: [String], jobs_done: Int, cpus: Double, memory_bytes: Int64,
         requested_at: String, last_seen: String
     ) {
@@ -49,6 +51,7 @@ public struct RunnerView: Codable, Sendable, Equatable {
         self.status = status
         self.phase = phase
         self.pool = pool
+        self.driver = driver
         self.architecture = architecture
         self.gpu_enabled = gpu_enabled
         self.tags = tags
@@ -89,9 +92,12 @@ public struct JobView: Codable, Sendable, Equatable {
 
 public struct PoolView: Codable, Sendable, Equatable {
     public var name: String
+    /// container or scope.
+    public var driver: String
     public var tags: [String]
     public var run_untagged: Bool
-    public var image: String
+    /// Of containers.
+    public var image: String?
     public var paused: Bool
     public var max_runners: Int
     public var warm: Int
@@ -106,11 +112,12 @@ public struct PoolView: Codable, Sendable, Equatable {
     public var last_error: String?
 
     public init(
-        name: String, tags: [String], run_untagged: Bool, image: String, paused: Bool, max_runners: Int,
+        name: String, driver: String, tags: [String], run_untagged: Bool, image: String?, paused: Bool, max_runners: Int,
         warm: Int, cooldown: Double, max_jobs: Int, cpus: Double, memory_bytes: Int64,
         runners: [String: Int], failures: Int, retry_at: String?, last_error: String?
     ) {
         self.name = name
+        self.driver = driver
         self.tags = tags
         self.run_untagged = run_untagged
         self.image = image

@@ -27,8 +27,7 @@ extension Coordinator {
 
     private func launchEnded(_ id: RunnerID) {
         launching -= 1
-        acting.remove(id)
-        requestPlan()
+        acted(on: id)
     }
 
     private func launch(_ runner: Runner, _ pool: Pool) async {
@@ -44,7 +43,7 @@ extension Coordinator {
                 await (registering, creating)
             let registration = try registered.get()
             try created.get()
-            try await driver.start(
+            try await driver(pool.driver).start(
                 spec, credentials: RunnerCredentials(url: forge.runnerURL, token: registration.token))
             update(runner.id, "started") {
                 if $0.phase == .requested { $0.phase = .starting }
@@ -75,9 +74,9 @@ extension Coordinator {
 
     private func create(_ spec: RunnerSpec) async -> Result<Void, any Error> {
         do {
-            let container = try await driver.create(spec)
+            let container = try await driver(spec.pool.driver).create(spec)
             update(spec.runner, "created", String(container.prefix(12))) { $0.containerID = container }
-            health.engine = "ok"
+            noteDriver(spec.pool.driver, trouble: nil)
             return .success(())
         } catch {
             return .failure(error)
@@ -98,24 +97,32 @@ extension Coordinator {
 
     private func failLaunch(_ id: RunnerID, _ error: any Error) async {
         guard let runner = runners[id] else { return }
-        let lines = runner.containerID == nil ? [] : (try? await driver.logTail(id, lines: 10)) ?? []
-        countFailure(of: runner, "\(error)", lines)
+        let lines = runner.containerID == nil ? [] : await lastLines(of: runner)
+        countFailure(of: runner, "\(error)", lines, retryAfter: Self.retryAfter(error))
         update(id, "failed", "\(error)") { $0.ended("start failed: \(error)", failed: true, at: self.clock.now()) }
     }
 
+    func lastLines(of runner: Runner) async -> [String] {
+        (try? await driver(runner.driver).logTail(runner.id, lines: 10)) ?? []
+    }
+
     func failContact(_ runner: Runner, reason: String) async {
-        let lines = (try? await driver.logTail(runner.id, lines: 10)) ?? []
+        let lines = await lastLines(of: runner)
         guard let current = runners[runner.id], current.phase == .starting, !current.isBusy else { return }
-        countFailure(of: current, reason, lines)
+        countFailure(of: current, reason, lines, as: .noContact)
         update(runner.id, "failed", reason) { $0.ended(reason, failed: true, at: self.clock.now()) }
     }
 
-    private func countFailure(of runner: Runner, _ error: String, _ lines: [String]) {
+    static func retryAfter(_ error: any Error) -> Duration { (error as? any ForgeFailure)?.retryAfter ?? .zero }
+
+    private func countFailure(
+        of runner: Runner, _ error: String, _ lines: [String], retryAfter: Duration = .zero, as incident: Incident = .spawnFailed
+    ) {
         spawns.failed += 1
         if let index = pools.firstIndex(where: { $0.pool.name == runner.pool }) {
-            pools[index].failed(error, at: clock.now(), jitter: random())
+            pools[index].failed(error, at: clock.now(), jitter: random(), atLeast: retryAfter)
         }
-        var metadata = fields(runner)
+        var metadata = fields(runner).with(incident)
         if !lines.isEmpty { metadata["last_lines"] = "\(lines.joined(separator: " | "))" }
         log.error("Runner \(runner.name) could not be started: \(error)", metadata: metadata)
     }
@@ -170,7 +177,7 @@ extension Coordinator {
             }
             guard let current = self.runners[runner.id], current.phase == .draining, !current.isBusy else { return }
             self.log.info("Runner \(runner.name) finished, tearing down", metadata: self.fields(current))
-            try await self.driver.signal(runner.id, pool.stopSignal)
+            try await self.driver(runner.driver).signal(runner.id, pool.stopSignal)
             self.update(runner.id, "stopping", pool.stopSignal) {
                 if $0.phase < .stopping { $0.phase = .stopping }
                 $0.stoppingAt = self.clock.now()
@@ -185,7 +192,8 @@ extension Coordinator {
     /// Takes away what is left, in an order that a crash may cut anywhere: the store forgets last.
     func remove(_ runner: Runner) async {
         await attempt("remove", runner) {
-            async let container: Void = self.driver.remove(runner.id)
+            let driver = try self.driver(runner.driver)
+            async let container: Void = driver.remove(runner.id)
             if let gitlabID = runner.gitlabID { try await self.forge.unregister(gitlabID) }
             try await container
             guard var gone = self.runners[runner.id] else { return }
@@ -206,7 +214,7 @@ extension Coordinator {
             retryAfter[runner.id] = nil
         } catch {
             let before = retryAfter[runner.id]?.wait
-            let wait = min((before ?? .milliseconds(500)) * 2, .seconds(60))
+            let wait = max(min((before ?? .milliseconds(500)) * 2, .seconds(60)), Self.retryAfter(error))
             retryAfter[runner.id] = (clock.now() + wait, wait)
             if before == nil {
                 log.warning(
@@ -223,6 +231,7 @@ extension Coordinator {
         Task {
             var wait = Duration.milliseconds(200)
             while let job = self.jobs[id], job.status == .pending, job.tags == nil {
+                var asked = Duration.zero
                 do {
                     if let seen = try await self.forge.job(project: job.projectID, id: id) {
                         self.remember(self.take(seen))
@@ -231,18 +240,22 @@ extension Coordinator {
                         break
                     }
                 } catch {
-                    self.noteGitLabTrouble("\(error)")
+                    self.noteGitLabTrouble(error)
+                    asked = Self.retryAfter(error)
                 }
-                try? await Task.sleep(for: wait)
+                try? await Task.sleep(for: max(wait, asked))
                 wait = min(wait * 2, .seconds(30))
             }
             self.askingTags.remove(id)
         }
     }
 
-    func noteGitLabTrouble(_ error: String) {
-        if health.gitlab == "ok" || health.gitlab == "unknown" { log.error("GitLab trouble: \(error)") }
-        health.gitlab = error
+    func noteGitLabTrouble(_ error: any Error) {
+        if health.gitlab == "ok" || health.gitlab == "unknown" {
+            let incident: Incident = (error as? any ForgeFailure)?.tokenRefused == true ? .tokenRefused : .gitlabUnreachable
+            log.error("GitLab trouble: \(error)", metadata: incident.field)
+        }
+        health.gitlab = "\(error)"
     }
 
     private func newID() -> RunnerID {

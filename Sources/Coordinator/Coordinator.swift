@@ -27,9 +27,9 @@ public actor Coordinator {
         }
     }
 
-    let configuration: Configuration
+    var configuration: Configuration
     let forge: any Forge
-    let driver: any RunnerDriver
+    private let drivers: [DriverKind: any RunnerDriver]
     let store: any StateStore
     let clock: any WallClock
     let log: Logger
@@ -51,15 +51,19 @@ public actor Coordinator {
     var health = Health()
     var spawns = SpawnStatistics()
     var launching = 0
+    /// Drivers whose events are being followed.
+    var following: [DriverKind: Task<Void, Never>] = [:]
+    /// The daemon is going away: nothing new is begun.
+    var isStopping = false
+    var waitingForQuiet: [CheckedContinuation<Void, Never>] = []
     var planRequested = false
     var wakeTask: Task<Void, Never>?
     var wakeTime: Timestamp?
-    let pollRequests: AsyncStream<Void>
-    let pollNow: AsyncStream<Void>.Continuation
 
     struct Health {
         var gitlab = "unknown"
-        var engine = "unknown"
+        /// Of each driver that is in use.
+        var drivers: [DriverKind: String] = [:]
     }
 
     struct SpawnStatistics {
@@ -71,20 +75,59 @@ public actor Coordinator {
     }
 
     public init(
-        _ configuration: Configuration, forge: any Forge, driver: any RunnerDriver, store: any StateStore,
+        _ configuration: Configuration, forge: any Forge, drivers: [DriverKind: any RunnerDriver], store: any StateStore,
         clock: any WallClock = SystemClock(), log: Logger,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.configuration = configuration
         self.forge = forge
-        self.driver = driver
+        self.drivers = drivers
         self.store = store
         self.clock = clock
         self.log = log
         self.random = random
         startedAt = clock.now()
         pools = configuration.pools.map { PoolState($0) }
-        (pollRequests, pollNow) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Takes over changed pools, budget and polling; what a pool went through stays with its name. Runners of a pool
+    /// that is gone are drained by the next plan.
+    public func reload(_ new: Configuration) {
+        let known = Dictionary(pools.map { ($0.pool.name, $0) }, uniquingKeysWith: { first, _ in first })
+        configuration = new
+        pools = new.pools.map { pool in
+            var state = known[pool.name] ?? PoolState(pool)
+            state.pool = pool
+            return state
+        }
+        followDrivers()
+        requestPlan()
+    }
+
+    // MARK: Drivers
+
+    struct NoDriver: Error, CustomStringConvertible {
+        var kind: DriverKind
+        var description: String { "runners of the kind \(kind.rawValue) cannot be run by this daemon" }
+    }
+
+    func driver(_ kind: DriverKind) throws -> any RunnerDriver {
+        guard let driver = drivers[kind] else { throw NoDriver(kind: kind) }
+        return driver
+    }
+
+    /// Those that some pool or some live runner needs; nobody is told of trouble with another.
+    var driversInUse: Set<DriverKind> {
+        Set(pools.map(\.pool.driver)).union(runners.values.map(\.driver)).intersection(drivers.keys)
+    }
+
+    func noteDriver(_ kind: DriverKind, trouble: String?) {
+        if let trouble, health.drivers[kind] != trouble {
+            log.error(
+                kind == .container ? "The engine cannot be asked: \(trouble)" : "The user's systemd cannot be asked: \(trouble)",
+                metadata: Incident.driverUnreachable.field)
+        }
+        health.drivers[kind] = trouble ?? "ok"
     }
 
     // MARK: Observations
@@ -177,6 +220,12 @@ public actor Coordinator {
         Task { self.planNow() }
     }
 
+    /// Makes a plan now, which shows that the loop can, and says how things stand.
+    public func heartbeat() -> String {
+        planNow()
+        return statusLine()
+    }
+
     func snapshot() -> Snapshot {
         Snapshot(
             jobs: Array(jobs.values), runners: Array(runners.values), pools: pools,
@@ -185,6 +234,7 @@ public actor Coordinator {
 
     private func planNow() {
         planRequested = false
+        if isStopping { return }
         let plan = Planner.plan(snapshot())
         report(plan.waiting)
         var wakeAt = plan.wakeAt
@@ -224,8 +274,9 @@ public actor Coordinator {
         }
     }
 
-    private func acted(on id: RunnerID) {
+    func acted(on id: RunnerID) {
         acting.remove(id)
+        if acting.isEmpty { becameQuiet() }
         requestPlan()
     }
 
@@ -258,7 +309,10 @@ public actor Coordinator {
             jobs[id] = job
             changes.append(.job(job))
             if before != Self.kind(of: reason) {
-                log.warning("Job \(id) waits: \(reason)", metadata: fields(job: job))
+                let metadata = fields(job: job)
+                // Capacity comes back by itself; a tag that no pool has does not.
+                let lasting = reason.hasPrefix("no ")
+                log.warning("Job \(id) waits: \(reason)", metadata: lasting ? metadata.with(.noPoolFits) : metadata)
             }
         }
         for id in waiting.keys where reasons[id] == nil {
@@ -284,7 +338,7 @@ public actor Coordinator {
         let log = log
         Task {
             do { try await store.save(changes) } catch {
-                log.error("Cannot write the state: \(error). Is the disk full?")
+                log.error("Cannot write the state: \(error). Is the disk full?", metadata: Incident.storeFailed.field)
             }
         }
     }

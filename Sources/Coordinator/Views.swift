@@ -12,8 +12,32 @@ public struct Refusal: Error, Sendable {
 extension Coordinator {
     public func healthView() -> HealthView {
         let fine = ["ok", "unknown"]
-        let healthy = fine.contains(health.gitlab) && fine.contains(health.engine)
-        return HealthView(status: healthy ? "healthy" : "degraded", gitlab: health.gitlab, engine: health.engine)
+        let healthy = fine.contains(health.gitlab) && fine.contains(engineHealth)
+        return HealthView(status: healthy ? "healthy" : "degraded", gitlab: health.gitlab, engine: engineHealth)
+    }
+
+    /// Of the drivers in use: one word when all is well, else what is wrong with which.
+    private var engineHealth: String {
+        let words = driversInUse.map { (kind: $0.rawValue, word: health.drivers[$0] ?? "unknown") }
+        let bad = words.filter { $0.word != "ok" && $0.word != "unknown" }
+        if bad.isEmpty { return words.contains { $0.word == "unknown" } ? "unknown" : "ok" }
+        return bad.sorted { $0.kind < $1.kind }.map { "\($0.kind): \($0.word)" }.joined(separator: "; ")
+    }
+
+    /// One line on how things stand, for `systemctl status`.
+    public func statusLine() -> String {
+        let busy = runners.values.filter(\.isBusy).count
+        let pending = jobs.values.filter { $0.status == .pending }.count
+        var parts = [
+            runners.isEmpty ? "no runners" : "\(runners.count) runner\(runners.count == 1 ? "" : "s"), \(busy) busy",
+            pending == 0 ? "no job waits" : "\(pending) job\(pending == 1 ? " waits" : "s wait")",
+            ["ok", "unknown"].contains(health.gitlab) ? "GitLab \(health.gitlab)" : "GitLab: \(health.gitlab.prefix(120))",
+        ]
+        let engine = engineHealth
+        if engine != "ok", engine != "unknown" { parts.append(String(engine.prefix(120))) }
+        let paused = pools.filter(\.paused).map(\.pool.name)
+        if !paused.isEmpty { parts.append("paused: \(paused.joined(separator: ", "))") }
+        return parts.joined(separator: "; ")
     }
 
     public func statusView() async throws -> StatusView {
@@ -22,7 +46,7 @@ extension Coordinator {
         let bad = counts["failed"] ?? 0
         return StatusView(
             version: configuration.version, instance: instance, started_at: startedAt.iso8601,
-            gitlab: health.gitlab, engine: health.engine, runners: countByStatus(runners.values), jobs: counts,
+            gitlab: health.gitlab, engine: engineHealth, runners: countByStatus(runners.values), jobs: counts,
             waiting: Dictionary(uniqueKeysWithValues: waiting.map { (String($0.key), $0.value) }),
             spawns: .init(
                 count: spawns.count, failed: spawns.failed, last_seconds: spawns.last,
@@ -55,7 +79,7 @@ extension Coordinator {
         let pool = pools.first { $0.pool.name == runner.pool }?.pool
         var view = RunnerView(
             id: runner.id, name: runner.name, status: runner.status, phase: runner.phase.rawValue,
-            pool: runner.pool, architecture: Self.architecture, gpu_enabled: false, tags: pool?.tags ?? [],
+            pool: runner.pool, driver: runner.driver.rawValue, architecture: Self.architecture, gpu_enabled: false, tags: pool?.tags ?? [],
             jobs_done: runner.jobsDone, cpus: runner.cpus, memory_bytes: runner.memory,
             requested_at: runner.requestedAt.iso8601, last_seen: runner.lastSeen.iso8601)
         view.gitlab_id = runner.gitlabID
@@ -108,8 +132,8 @@ extension Coordinator {
     public func poolViews() -> [PoolView] {
         pools.map { state in
             PoolView(
-                name: state.pool.name, tags: state.pool.tags, run_untagged: state.pool.runUntagged,
-                image: state.pool.image, paused: state.paused, max_runners: state.pool.maxRunners,
+                name: state.pool.name, driver: state.pool.driver.rawValue, tags: state.pool.tags, run_untagged: state.pool.runUntagged,
+                image: state.pool.driver == .container ? state.pool.image : nil, paused: state.paused, max_runners: state.pool.maxRunners,
                 warm: state.pool.warm, cooldown: state.pool.cooldown.inSeconds, max_jobs: state.pool.maxJobs,
                 cpus: state.pool.cpus, memory_bytes: state.pool.memory,
                 runners: countByStatus(runners.values.filter { $0.pool == state.pool.name }),

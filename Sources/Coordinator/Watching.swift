@@ -24,7 +24,7 @@ extension Coordinator {
                 $0.ended("the daemon stopped during its start", failed: true, at: self.clock.now())
             }
         }
-        await lookAtEngine()
+        await lookAtDrivers()
         await removeGhosts()
         for job in memory.jobs where job.status == .pending && job.tags == nil { askForTags(of: job.id) }
         await refresh(memory.jobs)
@@ -45,24 +45,29 @@ extension Coordinator {
         }
     }
 
-    /// Everything of ours that the engine has, against everything that should be there.
-    func lookAtEngine() async {
-        let asked = Set(runners.values.filter { $0.phase == .starting || $0.phase == .ready || $0.phase == .draining || $0.phase == .stopping }.map(\.id))
+    /// Everything of ours that the drivers have, against everything that should be there.
+    func lookAtDrivers() async {
+        for kind in driversInUse { await look(at: kind) }
+    }
+
+    private func look(at kind: DriverKind) async {
+        let asked = Set(
+            runners.values.filter { $0.driver == kind && $0.phase > .requested && $0.phase < .ended }.map(\.id))
         let objects: [DriverObject]
         do {
-            objects = try await driver.list()
-            health.engine = "ok"
+            objects = try await driver(kind).list()
+            noteDriver(kind, trouble: nil)
         } catch {
-            if health.engine != "\(error)" { log.error("The engine cannot be asked: \(error)") }
-            health.engine = "\(error)"
+            noteDriver(kind, trouble: "\(error)")
             return
         }
         let running = Set(objects.filter(\.running).map(\.runner))
         for id in asked where !running.contains(id) { await exited(id, code: nil) }
         for object in objects where runners[object.runner] == nil {
-            log.warning("Removing an orphan of ours: \(Runner.name(of: object.runner))", metadata: ["runner": "\(object.runner)"])
-            do { try await driver.remove(object.runner) } catch {
-                log.error("Cannot remove the orphan: \(error)", metadata: ["runner": "\(object.runner)"])
+            let metadata: Logger.Metadata = ["runner": "\(object.runner)"]
+            log.warning("Removing an orphan of ours: \(Runner.name(of: object.runner))", metadata: metadata.with(.orphanRemoved))
+            do { try await driver(kind).remove(object.runner) } catch {
+                log.error("Cannot remove the orphan: \(error)", metadata: metadata)
             }
         }
         requestPlan()
@@ -78,11 +83,13 @@ extension Coordinator {
                 {
                     continue
                 }
-                log.warning("Removing a registration that no runner owns: \(name)", metadata: ["gitlab_id": "\(ghost.id)"])
+                log.warning(
+                    "Removing a registration that no runner owns: \(name)",
+                    metadata: ["gitlab_id": "\(ghost.id)"].with(.orphanRemoved))
                 try await forge.unregister(ghost.id)
             }
         } catch {
-            noteGitLabTrouble("\(error)")
+            noteGitLabTrouble(error)
         }
     }
 
@@ -91,7 +98,9 @@ extension Coordinator {
         // While it starts, the launch itself sees the failure.
         guard runner.phase != .requested else { return }
         let expected = runner.phase == .stopping
-        let text = code.map { "exited with code \($0)" } ?? "is gone"
+        var text = code.map { "exited with code \($0)" } ?? "is gone"
+        // 128 + SIGKILL. Podman does not tell when it was the kernel's memory killer.
+        if code == 137 { text += " (killed; its memory limit is \(runner.memory >> 20) MiB)" }
         if expected {
             update(id, "exited", text) { $0.ended(text, failed: false, at: self.clock.now()) }
         } else {
@@ -100,7 +109,7 @@ extension Coordinator {
             if runner.contactedAt == nil, !spent {
                 await failContact(runner, reason: "the runner \(text) before it made contact")
             }
-            let lines = (try? await driver.logTail(id, lines: 10)) ?? []
+            let lines = await lastLines(of: runner)
             guard runners[id]?.phase != .ended else { return requestPlan() }
             var metadata = fields(runner)
             if code != 0, !lines.isEmpty { metadata["last_lines"] = "\(lines.joined(separator: " | "))" }
@@ -118,15 +127,41 @@ extension Coordinator {
         Task { await self.refresh([job]) }
     }
 
+    // MARK: Going away
+
+    /// Begins nothing new and waits until what is under way is over, so that no start is cut in half; then until
+    /// all of it is on disk. What takes longer is taken up again by the next start.
+    public func settle(within time: Duration) async {
+        isStopping = true
+        if !acting.isEmpty {
+            let alarm = Task {
+                try? await Task.sleep(for: time)
+                self.becameQuiet()
+            }
+            await withCheckedContinuation { waitingForQuiet.append($0) }
+            alarm.cancel()
+        }
+        do { try await store.save([]) } catch {
+            log.error("Cannot write the state: \(error)", metadata: Incident.storeFailed.field)
+        }
+    }
+
+    func becameQuiet() {
+        let waiters = waitingForQuiet
+        waitingForQuiet = []
+        for waiter in waiters { waiter.resume() }
+    }
+
     // MARK: Loops
 
     /// Runs until the task is cancelled. Call `recover()` first.
     public func run() async {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.followEngine() }
-            if configuration.pollInterval > .zero { group.addTask { await self.poll() } }
+            followDrivers()
+            group.addTask { await self.poll() }
             group.addTask { await self.tidy() }
             await group.waitForAll()
+            for task in following.values { task.cancel() }
         }
     }
 
@@ -134,36 +169,54 @@ extension Coordinator {
     private func tidy() async {
         for beat in 1... {
             do { try await Task.sleep(for: .seconds(60)) } catch { return }
-            await lookAtEngine()
+            await lookAtDrivers()
             if beat % 10 == 0 { await removeGhosts() }
         }
     }
 
-    private func followEngine() async {
-        for await event in driver.events() {
+    func followDrivers() {
+        for kind in driversInUse where following[kind] == nil {
+            guard let driver = try? driver(kind) else { continue }
+            following[kind] = Task { await self.follow(kind, driver.events()) }
+        }
+    }
+
+    private func follow(_ kind: DriverKind, _ events: AsyncStream<DriverEvent>) async {
+        for await event in events {
             switch event {
             case .exited(let runner, let code): await exited(runner, code: code)
-            case .resync: await lookAtEngine()
-            case .disconnected(let why):
-                health.engine = why
-                log.warning("Lost the engine's events, connecting again: \(why)")
+            case .outOfMemory(let runner): ranOutOfMemory(runner)
+            case .resync: await look(at: kind)
+            case .disconnected(let why): noteDriver(kind, trouble: why)
             }
         }
+    }
+
+    private func ranOutOfMemory(_ id: RunnerID) {
+        guard let runner = runners[id] else { return }
+        let text = "a process was killed at the memory limit of \(runner.memory >> 20) MiB"
+        log.warning(
+            "Runner \(runner.name): \(text)", metadata: fields(runner, job: runner.currentJob.flatMap { jobs[$0] }).with(.outOfMemory))
+        remember([history(runner, "out of memory", text)])
     }
 
     private func poll() async {
         var failures = 0
         while !Task.isCancelled {
+            var asked = Duration.zero
             do {
-                try await pollOnce()
+                if configuration.pollInterval > .zero { try await pollOnce() }
                 failures = 0
             } catch {
                 failures += 1
-                noteGitLabTrouble("\(error)")
+                asked = Self.retryAfter(error)
+                noteGitLabTrouble(error)
             }
             let factor = failures == 0 ? 1.0 : Double(1 << min(failures, 5))
-            let wait = configuration.pollInterval.inSeconds * min(factor, 20) * (0.9 + 0.2 * random())
-            try? await Task.sleep(for: .milliseconds(Int64(wait * 1000)))
+            // Without polling this only looks now and then whether a reload has switched it on.
+            let interval = configuration.pollInterval > .zero ? configuration.pollInterval : .seconds(60)
+            let wait = interval.inSeconds * min(factor, 20) * (0.9 + 0.2 * random())
+            try? await Task.sleep(for: max(.milliseconds(Int64(wait * 1000)), asked))
         }
     }
 
@@ -196,7 +249,7 @@ extension Coordinator {
                 }
                 if let seen { remember(take(seen)) }
             } catch {
-                noteGitLabTrouble("\(error)")
+                noteGitLabTrouble(error)
                 return
             }
         }

@@ -1,5 +1,7 @@
+import Fleet
+
 /// What GitLab refused or failed to do, with what the operator can do about it.
-public struct GitLabError: Error, Sendable, CustomStringConvertible {
+public struct GitLabError: ForgeFailure, Sendable, CustomStringConvertible {
     public enum Kind: Sendable, Equatable {
         case unreachable, badToken, forbidden, notFound, rateLimited, refused, serverError, badAnswer
     }
@@ -10,6 +12,7 @@ public struct GitLabError: Error, Sendable, CustomStringConvertible {
     public var retryAfter: Duration?
 
     public var description: String { message }
+    public var tokenRefused: Bool { kind == .badToken }
 
     /// Worth asking again: nothing about the request itself was wrong.
     public var isTransient: Bool {

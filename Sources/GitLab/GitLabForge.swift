@@ -22,12 +22,14 @@ public final class GitLabForge: Forge {
     }
 
     private struct PollMemory {
-        /// The instance-wide query was refused: ask project by project.
-        var graphQLRefused = false
+        /// The instance-wide query was refused: ask project by project for so many polls, then try it again, for
+        /// GitLab refuses in the same words what the token may not do and what took it too long.
+        var pollsByProject = 0
         var etags: [String: (etag: String, jobs: [JobObservation])] = [:]
         var groups: [String: Int64] = [:]
     }
 
+    private static let pollsByProject = 120
     private let configuration: Configuration
     private let http: HTTPClient
     private let log: Logger
@@ -99,7 +101,9 @@ public final class GitLabForge: Forge {
     }
 
     public func setPaused(_ id: Int64, _ paused: Bool) async throws {
-        _ = try await call("PUT", "runners/\(id)", json: Data("{\"paused\":\(paused)}".utf8))
+        do {
+            _ = try await call("PUT", "runners/\(id)", json: Data("{\"paused\":\(paused)}".utf8))
+        } catch let error as GitLabError where error.kind == .notFound {}
     }
 
     public func runner(_ id: Int64) async throws -> ForgeRunner? {
@@ -151,9 +155,13 @@ public final class GitLabForge: Forge {
     }
 
     public func activeJobs() async throws -> PollResult {
-        if !memory.withLock({ $0.graphQLRefused }) {
+        let byProject = memory.withLock { box -> Bool in
+            box.pollsByProject -= box.pollsByProject > 0 ? 1 : 0
+            return box.pollsByProject > 0
+        }
+        if !byProject {
             if let jobs = try await instanceJobs() { return .jobs(jobs, complete: true) }
-            memory.withLock { $0.graphQLRefused = true }
+            memory.withLock { $0.pollsByProject = Self.pollsByProject }
             log.info("The token may not list the instance's jobs; polling project by project")
         }
         return try await jobsByProject()

@@ -43,3 +43,11 @@ public struct InvalidSettings: Error, Sendable, CustomStringConvertible {
     public var errors: [SettingsError]
     public var description: String { errors.map(\.description).joined(separator: "\n") }
 }
+
+/// The file says nothing at all, as the one that the package installs.
+public struct NotConfigured: Error, Sendable, CustomStringConvertible {
+    public var file: String
+    public var description: String {
+        "not configured yet: set GitLab's url and a pool in \(file), and put the token into /etc/autogit/gitlab-token"
+    }
+}

@@ -20,7 +20,7 @@ public struct SettingsEnvironment: Sendable {
 
 extension Settings {
     /// Reads and checks a configuration file with the secrets it names.
-    /// - Throws: `InvalidSettings` with everything that is wrong.
+    /// - Throws: `InvalidSettings` with everything that is wrong, or `NotConfigured`.
     public static func read(path: String, environment: SettingsEnvironment) throws -> Settings {
         let text: String
         do {
@@ -33,7 +33,7 @@ extension Settings {
         return try parse(text, file: path, environment: environment)
     }
 
-    /// - Throws: `InvalidSettings`
+    /// - Throws: `InvalidSettings`, `NotConfigured`
     public static func parse(_ text: String, file: String, environment: SettingsEnvironment) throws -> Settings {
         let table: TOMLTable
         do {
@@ -43,6 +43,7 @@ extension Settings {
                 SettingsError(file: file, line: error.source.begin.line, message: "this is not TOML: \(error.description)")
             ])
         }
+        if table.isEmpty { throw NotConfigured(file: file) }
         var reader = SettingsReader(file: file, lines: LineIndex(text), environment: environment)
         let settings = reader.settings(table)
         guard let settings, reader.errors.isEmpty else {
@@ -109,7 +110,10 @@ struct SettingsReader {
         }
         let token = secret(section, "token_file", credential: "gitlab-token")
         if token == nil, table["token_file"] == nil {
-            fail(section, "token_file", "is missing; name a file that holds the GitLab token, or pass the systemd credential gitlab-token")
+            fail(
+                section, "token_file",
+                "is missing; name a file that holds the GitLab token, or put it into /etc/autogit/gitlab-token, which the unit passes as the credential gitlab-token"
+            )
         }
         let webhookSecret = secret(section, "webhook_secret_file", credential: "webhook-secret")
         let interval = duration(section, "poll_interval") ?? .seconds(30)
@@ -156,13 +160,15 @@ struct SettingsReader {
         return pools
     }
 
+    private static let containerKeys = ["image", "network", "mounts", "cap_add", "cap_drop"]
+
     private mutating func poolSettings(_ section: Section, budget: HostBudget) -> Pool {
         unknownKeys(
             section.table, in: section,
             allowed: [
                 "name", "tags", "run_untagged", "image", "command", "cpus", "memory", "pids", "max_runners", "warm",
                 "cooldown", "max_jobs", "start_timeout", "stop_signal", "stop_timeout", "register", "network",
-                "env", "mounts", "cap_add", "cap_drop",
+                "env", "mounts", "cap_add", "cap_drop", "driver", "io_weight",
             ])
         let name = string(section, "name") ?? ""
         if section.table?["name"] == nil {
@@ -177,6 +183,14 @@ struct SettingsReader {
         if pool.tags.isEmpty, !pool.runUntagged {
             fail(section, "tags", "a pool without tags needs run_untagged = true, or it could take no job")
         }
+        if let text = string(section, "driver") {
+            if let driver = DriverKind(rawValue: text) { pool.driver = driver } else { fail(section, "driver", "must be \"container\" or \"scope\"") }
+        }
+        if pool.driver == .scope {
+            for key in Self.containerKeys where section.table?[key] != nil {
+                fail(section, key, "is for containers; a runner in a scope uses the host's files and network")
+            }
+        }
         pool.image = string(section, "image") ?? pool.image
         if pool.image.isEmpty { fail(section, "image", "is empty") }
         pool.command = strings(section, "command") ?? []
@@ -190,6 +204,8 @@ struct SettingsReader {
             fail(section, "cpus", "one runner would need more than the host's CPU budget (\(bound)); lower it or raise host.cpus")
         }
         pool.pids = count(section, "pids", from: 16) ?? pool.pids
+        pool.ioWeight = count(section, "io_weight", from: 1) ?? pool.ioWeight
+        if pool.ioWeight > 10_000 { fail(section, "io_weight", "must be from 1 to 10000") }
         pool.maxRunners = count(section, "max_runners", from: 1) ?? pool.maxRunners
         pool.warm = count(section, "warm", from: 0) ?? pool.warm
         if pool.warm > pool.maxRunners { fail(section, "warm", "is more than max_runners (\(pool.maxRunners))") }
@@ -250,7 +266,10 @@ struct SettingsReader {
         if let path = string(section, key) { return secret(path: path, section, key) }
         guard section.table?[key] == nil, let directory = environment.credentialsDirectory else { return nil }
         let path = "\(directory)/\(credential)"
-        return access(path, F_OK) == 0 ? secret(path: path, section, key, checkMode: false) : nil
+        var status = stat()
+        // The unit falls back to an empty credential for a file that isn't there.
+        guard stat(path, &status) == 0, status.st_size > 0 else { return nil }
+        return secret(path: path, section, key, checkMode: false)
     }
 
     /// - Parameter checkMode: systemd sees to the mode of its credentials itself.

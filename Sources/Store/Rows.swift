@@ -23,13 +23,13 @@ enum Rows {
             try statement(
                 db,
                 """
-                INSERT OR REPLACE INTO runners (id, name, pool, status, phase, gitlab_id, container_id, launched_for,
+                INSERT OR REPLACE INTO runners (id, name, pool, driver, status, phase, gitlab_id, container_id, launched_for,
                 current_job, jobs_done, cpus, memory, requested_at, started_at, contacted_at, idle_since,
                 stopping_at, removed_at, last_seen, reason, failed)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
-                    runner.id, runner.name, runner.pool, runner.status, runner.phase.rawValue, runner.gitlabID,
+                    runner.id, runner.name, runner.pool, runner.driver.rawValue, runner.status, runner.phase.rawValue, runner.gitlabID,
                     runner.containerID, runner.launchedFor, runner.currentJob, runner.jobsDone, runner.cpus,
                     runner.memory, runner.requestedAt.iso8601, runner.startedAt?.iso8601,
                     runner.contactedAt?.iso8601, runner.idleSince?.iso8601, runner.stoppingAt?.iso8601,
@@ -64,7 +64,7 @@ enum Rows {
 
     static func runner(_ row: Row) -> Runner {
         var runner = Runner(
-            id: row["id"], pool: row["pool"], phase: Runner.Phase(rawValue: row["phase"]) ?? .ended,
+            id: row["id"], pool: row["pool"], driver: DriverKind(rawValue: row["driver"]) ?? .container, phase: Runner.Phase(rawValue: row["phase"]) ?? .ended,
             cpus: row["cpus"], memory: row["memory"],
             requestedAt: time(row["requested_at"]) ?? Timestamp(milliseconds: 0))
         runner.gitlabID = row["gitlab_id"]

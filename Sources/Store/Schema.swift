@@ -30,6 +30,9 @@ enum Schema {
                     CREATE TABLE pools (name TEXT PRIMARY KEY, paused INTEGER NOT NULL);
                     """)
         }
+        migrator.registerMigration("2: drivers") { db in
+            try db.execute(sql: "ALTER TABLE runners ADD COLUMN driver TEXT NOT NULL DEFAULT 'container'")
+        }
         return migrator
     }()
 }

@@ -1,5 +1,6 @@
 import Fleet
 import GRDB
+import Glibc
 
 /// The state in SQLite: WAL, synchronous=FULL, so what was saved survives a power cut.
 ///
@@ -14,6 +15,8 @@ public actor SQLiteStore: StateStore {
     private let database: DatabaseQueue
     private var waiting: [(changes: [Change], done: CheckedContinuation<Void, any Error>)] = []
     private var writing = false
+    /// What a failed write left over.
+    private var backlog = Backlog()
 
     /// Opens or makes the database.
     /// - Throws: `Unusable` when the file can't be opened or is no database of ours. Nothing is overwritten.
@@ -27,6 +30,7 @@ public actor SQLiteStore: StateStore {
         }
         do {
             database = try DatabaseQueue(path: path, configuration: configuration)
+            try Self.keepCopy(of: database, at: path)
             try Schema.migrator.migrate(database)
         } catch {
             throw Unusable(
@@ -34,10 +38,20 @@ public actor SQLiteStore: StateStore {
         }
     }
 
+    /// Before an older database is changed, a copy of it stays beside it as `autogit.db.before-VERSION`.
+    private static func keepCopy(of database: DatabaseQueue, at path: String) throws {
+        let applied = try database.read { try Schema.migrator.appliedIdentifiers($0) }
+        guard !applied.isEmpty, let next = Schema.migrator.migrations.first(where: { !applied.contains($0) }) else { return }
+        let copy = "\(path).before-\(next.prefix { $0 != ":" })"
+        // VACUUM INTO writes nothing over an existing file: a copy that is there is from an upgrade that was cut short.
+        if access(copy, F_OK) == 0 { return }
+        try database.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [copy]) }
+    }
+
     // MARK: Writing
 
     public func save(_ changes: [Change]) async throws {
-        if changes.isEmpty { return }
+        if changes.isEmpty, !writing, backlog.isEmpty { return }
         try await withCheckedThrowingContinuation { done in
             waiting.append((changes, done))
             if !writing {
@@ -51,14 +65,16 @@ public actor SQLiteStore: StateStore {
         while !waiting.isEmpty {
             let batch = waiting
             waiting = []
+            let changes = backlog.changes + batch.flatMap(\.changes)
             do {
                 try await database.write { db in
-                    for entry in batch {
-                        for change in entry.changes { try Rows.write(change, db) }
-                    }
+                    for change in changes { try Rows.write(change, db) }
                 }
+                backlog = Backlog()
                 for entry in batch { entry.done.resume() }
             } catch {
+                // Whoever made the change believes it already: it must get to the disk with a later save.
+                for entry in batch { backlog.add(entry.changes) }
                 for entry in batch { entry.done.resume(throwing: error) }
             }
         }

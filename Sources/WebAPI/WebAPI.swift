@@ -20,18 +20,6 @@ public struct WebAPI: Sendable {
         }
     }
 
-    public enum Address: Sendable {
-        case tcp(host: String, port: Int)
-        case unix(path: String)
-
-        var bind: BindAddress {
-            switch self {
-            case .tcp(let host, let port): .hostname(host, port: port)
-            case .unix(let path): .unixDomainSocket(path: path)
-            }
-        }
-    }
-
     /// The largest webhook body, in bytes.
     static let maxWebhook = 1 << 20
 
@@ -47,14 +35,27 @@ public struct WebAPI: Sendable {
 
     /// - Parameter trusted: whether whoever reaches this address may write.
     public func server(
-        at address: Address, trusted: Bool, onRunning: @escaping @Sendable () async -> Void = {}
+        at address: ListeningAddress, trusted: Bool, onRunning: @escaping @Sendable () async -> Void = {}
     ) -> some Service {
-        Application(
-            router: router(trusted: trusted),
-            server: .http1(configuration: .init(idleTimeout: .seconds(30))),
-            configuration: .init(address: address.bind, serverName: "autogitd", backlog: 1024),
-            onServerRunning: { _ in await onRunning() },
-            logger: log)
+        let responder = router(trusted: trusted).buildResponder()
+        let log = log
+        return Listener(
+            address: address,
+            respond: { request, channel in
+                try await responder.respond(to: request, context: BasicRequestContext(source: .init(channel: channel, logger: log)))
+            },
+            log: log, onRunning: onRunning)
+    }
+
+    /// Answers everything with 503 and one sentence: for a daemon that can't do its work yet.
+    public static func unavailable(_ why: String, on address: ListeningAddress, log: Logger) -> some Service {
+        Listener(
+            address: address,
+            respond: { _, _ in
+                var answer = try JSON.problem(.serviceUnavailable, why)
+                answer.headers[.retryAfter] = "60"
+                return answer
+            }, log: log, onRunning: {})
     }
 
     func router(trusted: Bool) -> Router<BasicRequestContext> {

@@ -1,16 +1,11 @@
 import ArgumentParser
-import ContainerDriver
-import Coordinator
+import CSystemd
 import Fleet
 import FoundationEssentials
-import GitLab
 import Glibc
-import HTTPTransfer
 import Logging
-import ServiceLifecycle
 import Settings
-import Store
-import WebAPI
+import Systemd
 
 @main
 struct Autogitd: AsyncParsableCommand {
@@ -19,7 +14,9 @@ struct Autogitd: AsyncParsableCommand {
         abstract: "Starts GitLab runners when jobs wait and removes them when they don't.",
         version: version)
 
-    static let version = "0.1.0"
+    static let version = "0.2.0"
+    /// EX_CONFIG of sysexits.h(3head).
+    static let badConfiguration = ExitCode(78)
 
     @Option(help: "The configuration file.")
     var config = "/etc/autogit/autogit.toml"
@@ -32,28 +29,36 @@ struct Autogitd: AsyncParsableCommand {
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
-        let settings: Settings
-        do {
-            settings = try Settings.read(
-                path: config,
-                environment: SettingsEnvironment(
-                    machineMemory: Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE))),
-                    credentialsDirectory: ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]))
-        } catch let invalid as InvalidSettings {
-            FileHandles.standardError("\(invalid)\n")
-            // EX_CONFIG of sysexits.h(3head).
-            throw ExitCode(78)
-        }
-        if check {
-            print(Understood(settings))
-            return
-        }
+        // Jobs in scopes run as our user: they must not read our memory, where the token is.
+        if autogit_set_undumpable() != 0 { FileHandles.standardError("autogitd: the process cannot be made undumpable\n") }
+        let sockets = InheritedSockets.take()
+        let manager = ServiceManager()
         let level = logLevel
-        LoggingSystem.bootstrap { _ in LineLogHandler(level: level) }
+        LoggingSystem.bootstrap { _ in
+            if JournalLogHandler.isConnected { return JournalLogHandler(identifier: "autogitd", level: level) }
+            return LineLogHandler(level: level)
+        }
         do {
-            try await Daemon(settings).run()
+            let settings: Settings
+            do {
+                settings = try SettingsFile(path: config).read()
+            } catch let missing as NotConfigured where !check && getenv("NOTIFY_SOCKET") != nil {
+                // Freshly installed: stay and say so, rather than fail or be restarted in a loop.
+                guard let late = try await Unconfigured(file: SettingsFile(path: config), sockets: sockets, manager: manager).wait(missing) else { return }
+                settings = late
+            }
+            if check {
+                print(Understood(settings))
+                return
+            }
+            try await Daemon(settings, file: SettingsFile(path: config), sockets: sockets, manager: manager).run()
+        } catch let error as any CustomStringConvertible & Error where error is InvalidSettings || error is NotConfigured {
+            FileHandles.standardError("\(error)\n")
+            manager.status("the configuration has errors; journalctl -u autogit names them")
+            throw Self.badConfiguration
         } catch let error as StartError {
             FileHandles.standardError("autogitd: \(error.message)\n")
+            manager.status(error.message)
             throw ExitCode(1)
         }
     }
@@ -64,6 +69,20 @@ extension Logger.Level: @retroactive ExpressibleByArgument {}
 /// Why the daemon can't start, with the next step.
 struct StartError: Error {
     var message: String
+}
+
+/// The configuration file, read with what the machine says.
+struct SettingsFile: Sendable {
+    let path: String
+
+    /// - Throws: `InvalidSettings`, `NotConfigured`
+    func read() throws -> Settings {
+        try Settings.read(
+            path: path,
+            environment: SettingsEnvironment(
+                machineMemory: Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE))),
+                credentialsDirectory: ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]))
+    }
 }
 
 enum FileHandles {

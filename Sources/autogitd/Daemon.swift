@@ -6,74 +6,76 @@ import GitLab
 import Glibc
 import HTTPTransfer
 import Logging
+import ScopeDriver
 import ServiceLifecycle
 import Settings
 import Store
+import Systemd
 import WebAPI
 
 /// Puts the parts together.
 struct Daemon {
     let settings: Settings
+    let file: SettingsFile
+    /// Passed by systemd, by name.
+    let sockets: [String: Int32]
+    let manager: ServiceManager
     let log = Logger(label: "autogit")
 
-    init(_ settings: Settings) { self.settings = settings }
+    init(_ settings: Settings, file: SettingsFile, sockets: [String: Int32], manager: ServiceManager) {
+        self.settings = settings
+        self.file = file
+        self.sockets = sockets
+        self.manager = manager
+    }
 
     func run() async throws {
         let store = try openStore()
+        let memory = try await store.load()
         let http = HTTPClient()
-        let engine = try await findEngine(http)
-        let instance = try await store.load().instance
+        let engine = try await findEngine(http, isNeeded: settings.pools.contains { $0.driver == .container })
         let forge = GitLabForge(
             .init(
                 url: settings.gitlab.url, token: settings.gitlab.token, projects: settings.gitlab.projects,
                 caFile: settings.gitlab.caFile),
             http: http, log: log)
         let coordinator = Coordinator(
-            .init(
-                pools: settings.pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval,
-                version: Autogitd.version),
-            forge: forge, driver: ContainerDriver(engine: engine, instance: instance, log: log), store: store,
-            log: log)
-        try await coordinator.recover()
+            .init(settings), forge: forge,
+            drivers: [
+                .container: ContainerDriver(engine: engine, instance: memory.instance, log: log),
+                .scope: ScopeDriver(
+                    manager: UnitManager(address: "unix:path=/run/user/\(getuid())/bus"), stateDirectory: settings.stateDirectory,
+                    instance: memory.instance, log: log),
+            ], store: store, log: log)
+        try await recover(coordinator)
         if settings.gitlab.webhookSecret == nil {
             log.warning("No webhook secret is configured: webhooks are refused, and jobs are found by polling only")
         }
         let api = WebAPI(
             coordinator: coordinator,
             access: .init(webhookSecret: settings.gitlab.webhookSecret, controlToken: settings.controlToken),
-            log: quiet)
-        try prepareControlSocket()
-        let address = "\(settings.httpHost):\(settings.httpPort)"
-        let log = log
-        let open = api.server(at: .tcp(host: settings.httpHost, port: settings.httpPort), trusted: false) {
-            log.info("Listening on \(address)")
-        }
-        let controlPath = settings.controlSocket
-        let closed = api.server(at: .unix(path: controlPath), trusted: true) {
-            chmod(controlPath, 0o660)
-            log.info("Listening on \(controlPath)")
-        }
+            log: log.quiet)
+        let serving = Serving(count: 2)
+        let (open, closed) = try (httpService(api, serving), controlService(api, serving))
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: open), .init(service: closed),
+                    // They end in the reverse order: first nothing new comes in, then the loop stops.
                     .init(service: ControlLoop(coordinator: coordinator)),
+                    .init(service: Heart(coordinator: coordinator, manager: manager, serving: serving)),
+                    .init(service: Reloader(file: file, coordinator: coordinator, running: settings, manager: manager, log: log)),
+                    .init(service: closed), .init(service: open),
                 ],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: log.quiet))
         log.info(
             "AutoGit \(Autogitd.version) serves \(settings.gitlab.url) with \(settings.pools.count) pools",
-            metadata: ["instance": "\(instance)", "engine": "\(engine.socket)"])
+            metadata: ["instance": "\(memory.instance)", "engine": "\(engine.socket)"])
         try await group.run()
-        unlink(controlPath)
+        if sockets["control"] == nil { unlink(settings.controlSocket) }
         log.info("Stopped; runners and their jobs go on")
     }
 
-    /// The libraries' own chatter is for debugging.
-    private var quiet: Logger {
-        var quiet = log
-        quiet.logLevel = max(log.logLevel, .warning)
-        return quiet
-    }
+    // MARK: Starting
 
     private func openStore() throws -> SQLiteStore {
         let directory = settings.stateDirectory
@@ -88,28 +90,62 @@ struct Daemon {
         }
     }
 
-    private func findEngine(_ http: HTTPClient) async throws -> Engine {
-        var candidates = ["/run/user/1000/podman/podman.sock"]
+    /// Looking at what was left behind can take long, when an engine hangs or there is much to remove. It goes on
+    /// for as long as it has to; systemd is told that it does.
+    private func recover(_ coordinator: Coordinator) async throws {
+        let manager = manager
+        manager.status("looking at what was there before")
+        let pacemaker = Task {
+            while !Task.isCancelled {
+                manager.extendTimeout(.seconds(30))
+                try? await Task.sleep(for: .seconds(10))
+            }
+        }
+        defer { pacemaker.cancel() }
+        try await coordinator.recover()
+    }
+
+    private func findEngine(_ http: HTTPClient, isNeeded: Bool) async throws -> Engine {
+        let usual = "/run/user/1000/podman/podman.sock"
+        var candidates = [usual]
         if let host = ProcessInfo.processInfo.environment["DOCKER_HOST"], host.hasPrefix("unix://") {
             candidates.append(String(host.dropFirst(7)))
         }
         candidates.append("/run/user/1000/docker.sock")
-        if let configured = settings.engineSocket {
-            // Named by the operator: it may come up later, and nothing else will do.
-            let engine = Engine(socket: configured, http: http)
-            do { try await engine.ping() } catch { log.error("\(error)") }
-            return engine
-        }
+        // Named by the operator: it may come up later, and nothing else will do.
+        if let configured = settings.engineSocket { return Engine(socket: configured, http: http) }
+        guard isNeeded else { return Engine(socket: usual, http: http) }
         let (engine, complaints) = await Engine.firstAnswering(candidates, http: http)
         guard let engine else {
             throw StartError(
-                message: "no container engine answers:\n  " + complaints.joined(separator: "\n  ")
-                    + "\nStart one (systemctl --user enable --now podman.socket) or name its socket in [engine].")
+                message: "no container engine answers (\(complaints.joined(separator: "; "))). "
+                    + "Start one, such as systemctl --user enable --now podman.socket, or name its socket in [engine].")
         }
         return engine
     }
 
-    private func prepareControlSocket() throws {
+    // MARK: Listening
+
+    private func httpService(_ api: WebAPI, _ serving: Serving) -> some Service {
+        let address: ListeningAddress
+        let words: String
+        if let descriptor = sockets["http"] {
+            (address, words) = (.inherited(descriptor: descriptor), "the socket from systemd")
+        } else {
+            (address, words) = (.tcp(host: settings.httpHost, port: settings.httpPort), "\(settings.httpHost):\(settings.httpPort)")
+        }
+        let log = log
+        return api.server(at: address, trusted: false) {
+            log.info("Listening on \(words)")
+            serving.oneMore()
+        }
+    }
+
+    private func controlService(_ api: WebAPI, _ serving: Serving) throws -> some Service {
+        let log = log
+        if let descriptor = sockets["control"] {
+            return api.server(at: .inherited(descriptor: descriptor), trusted: true) { serving.oneMore() }
+        }
         let path = settings.controlSocket
         guard path.utf8.count < 108 else {
             throw StartError(message: "listen.control: \(path) is longer than a socket's path may be (107 bytes)")
@@ -119,13 +155,17 @@ struct Daemon {
         }
         // Left by a killed daemon.
         unlink(path)
+        return api.server(at: .unix(path: path), trusted: true) {
+            chmod(path, 0o660)
+            log.info("Listening on \(path)")
+            serving.oneMore()
+        }
     }
 }
 
-/// The control loop as a service: it ends when the group shuts down.
-struct ControlLoop: Service {
-    let coordinator: Coordinator
-    func run() async throws {
-        await cancelWhenGracefulShutdown { await coordinator.run() }
+extension Coordinator.Configuration {
+    init(_ settings: Settings) {
+        self.init(
+            pools: settings.pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval, version: Autogitd.version)
     }
 }

@@ -30,7 +30,7 @@ import Testing
         pool.command = ["runner", "--flag"]
         let spec = RunnerSpec(runner: "abc", instance: "i", pool: pool)
         #expect(!"\(ContainerSpec(spec))".contains("glrt"))
-        let archive = RunnerFiles.archive(for: spec, RunnerCredentials(url: "http://h", token: Secret("glrt-\"x")))
+        let archive = RunnerArchive.bytes(for: spec, RunnerCredentials(url: "http://h", token: Secret("glrt-\"x")))
         let text = String(decoding: archive, as: UTF8.self)
         #expect(text.contains(#"token = "glrt-\"x""#) && archive.count % 512 == 0)
     }

@@ -1,3 +1,11 @@
+/// How a runner is run.
+public enum DriverKind: String, Sendable, CaseIterable {
+    /// As a container of a Docker-compatible engine.
+    case container
+    /// As a process in a transient scope of the user's systemd.
+    case scope
+}
+
 /// A kind of runner, as configured.
 public struct Pool: Sendable, Equatable {
     public enum Registration: Sendable, Equatable {
@@ -7,17 +15,21 @@ public struct Pool: Sendable, Equatable {
     }
 
     public var name: String
+    public var driver: DriverKind
     public var tags: [String]
     public var runUntagged: Bool
+    /// For containers.
     public var image: String
-    /// Replaces the image's entrypoint and arguments; empty means the image's own entrypoint with
-    /// gitlab-runner's arguments.
+    /// The whole command line of the runner. Empty means gitlab-runner's: in a container as arguments to the
+    /// image's own entrypoint, in a scope the `gitlab-runner` of the host.
     public var command: [String]
     /// CPUs a runner may use; a fraction is allowed.
     public var cpus: Double
     /// Bytes.
     public var memory: Int64
     public var pids: Int
+    /// The share of the disk's time among all that want it, from 1 to 10000 (systemd.resource-control(5)).
+    public var ioWeight: Int
     public var maxRunners: Int
     public var warm: Int
     public var cooldown: Duration
@@ -35,6 +47,7 @@ public struct Pool: Sendable, Equatable {
 
     public init(name: String) {
         self.name = name
+        driver = .container
         tags = []
         runUntagged = false
         image = "docker.io/gitlab/gitlab-runner:alpine"
@@ -42,6 +55,7 @@ public struct Pool: Sendable, Equatable {
         cpus = 2
         memory = 2 << 30
         pids = 2048
+        ioWeight = 100
         maxRunners = 10
         warm = 0
         cooldown = .seconds(300)
@@ -90,12 +104,12 @@ public struct PoolState: Sendable, Equatable {
     }
 
     /// Counts a failed start. The wait doubles from one second up to five minutes; `jitter`, from 0 to 1,
-    /// spreads it over its upper half.
-    public mutating func failed(_ error: String, at now: Timestamp, jitter: Double) {
+    /// spreads it over its upper half. It is no shorter than `atLeast`.
+    public mutating func failed(_ error: String, at now: Timestamp, jitter: Double, atLeast: Duration = .zero) {
         failures += 1
         lastError = error
         let full = min(300_000.0, 1000.0 * Double(1 << min(failures - 1, 20)))
-        retryAt = now + .milliseconds(Int64(full * (0.5 + 0.5 * min(max(jitter, 0), 1))))
+        retryAt = now + max(atLeast, .milliseconds(Int64(full * (0.5 + 0.5 * min(max(jitter, 0), 1)))))
     }
 
     public mutating func succeeded() {

@@ -5,9 +5,9 @@ public typealias RunnerID = String
 public struct Runner: Sendable, Equatable, Identifiable {
     /// The order is the order of life; a runner never goes back.
     public enum Phase: String, Sendable, CaseIterable {
-        /// In the store; its container and registration may or may not exist yet.
+        /// In the store; its container or scope and registration may or may not exist yet.
         case requested
-        /// Its container runs; GitLab hasn't heard from it yet.
+        /// Its process runs; GitLab hasn't heard from it yet.
         case starting
         /// GitLab has heard from it, or it has taken a job.
         case ready
@@ -23,6 +23,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
 
     public let id: RunnerID
     public let pool: String
+    public let driver: DriverKind
     public var phase: Phase
     public var cpus: Double
     public var memory: Int64
@@ -46,6 +47,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
     public init(id: RunnerID, pool: Pool, launchedFor: JobID?, at now: Timestamp) {
         self.id = id
         self.pool = pool.name
+        driver = pool.driver
         phase = .requested
         cpus = pool.cpus
         memory = pool.memory
@@ -57,9 +59,10 @@ public struct Runner: Sendable, Equatable, Identifiable {
     }
 
     /// For the store, which sets the rest.
-    public init(id: RunnerID, pool: String, phase: Phase, cpus: Double, memory: Int64, requestedAt: Timestamp) {
+    public init(id: RunnerID, pool: String, driver: DriverKind, phase: Phase, cpus: Double, memory: Int64, requestedAt: Timestamp) {
         self.id = id
         self.pool = pool
+        self.driver = driver
         self.phase = phase
         self.cpus = cpus
         self.memory = memory

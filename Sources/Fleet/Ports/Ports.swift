@@ -36,6 +36,8 @@ public struct DriverObject: Sendable, Equatable {
 
 public enum DriverEvent: Sendable, Equatable {
     case exited(runner: RunnerID, exitCode: Int?)
+    /// The kernel killed a process of the runner, because the runner was at its memory limit.
+    case outOfMemory(runner: RunnerID)
     /// The event stream (re)connected: anything may have happened meanwhile, so look at everything.
     case resync
     case disconnected(String)
@@ -90,6 +92,14 @@ public enum PollResult: Sendable {
     case jobs([JobObservation], complete: Bool)
 }
 
+/// What of a forge's error the control loop acts on.
+public protocol ForgeFailure: Error {
+    /// When the forge wants to be asked again; nil when it doesn't say.
+    var retryAfter: Duration? { get }
+    /// Nothing will work until the operator gives us another token.
+    var tokenRefused: Bool { get }
+}
+
 /// The body of a webhook is not even a JSON object.
 public struct MalformedEvent: Error, CustomStringConvertible {
     public init() {}
@@ -104,6 +114,7 @@ public protocol Forge: Sendable {
     func register(_ spec: RunnerSpec) async throws -> Registration
     /// A registration that is already gone is no error.
     func unregister(_ id: Int64) async throws
+    /// A registration that is already gone is no error.
     func setPaused(_ id: Int64, _ paused: Bool) async throws
     /// nil when GitLab doesn't know the runner.
     func runner(_ id: Int64) async throws -> ForgeRunner?
@@ -143,7 +154,9 @@ public struct Memory: Sendable {
 
 /// Where everything is remembered.
 public protocol StateStore: Sendable {
-    /// Returns when the changes are on disk. Calls take effect in the order in which they were made.
+    /// Returns when the changes, and all that were saved before, are on disk; so saving nothing waits for the
+    /// others. Calls take effect in the order in which they were made. Changes of a save that threw are not
+    /// forgotten: they are written with the next one.
     func save(_ changes: [Change]) async throws
     /// Active jobs, live runners, and the newest of the jobs that are over.
     func load() async throws -> Memory

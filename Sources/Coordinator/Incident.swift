@@ -1,0 +1,23 @@
+import Logging
+
+/// The events that an operator acts on, each with the id of its entry in the journal's message catalog
+/// (systemd/autogit.catalog): `journalctl -x` then explains it and says what to do.
+public enum Incident: String, CaseIterable, Sendable {
+    case spawnFailed = "2b1a9c47f0c34d0f8c7c6a4b5be1f601"
+    case noContact = "2b1a9c47f0c34d0f8c7c6a4b5be1f602"
+    case noPoolFits = "2b1a9c47f0c34d0f8c7c6a4b5be1f603"
+    case gitlabUnreachable = "2b1a9c47f0c34d0f8c7c6a4b5be1f604"
+    case tokenRefused = "2b1a9c47f0c34d0f8c7c6a4b5be1f605"
+    case orphanRemoved = "2b1a9c47f0c34d0f8c7c6a4b5be1f606"
+    case poolQuarantined = "2b1a9c47f0c34d0f8c7c6a4b5be1f607"
+    case outOfMemory = "2b1a9c47f0c34d0f8c7c6a4b5be1f608"
+    case driverUnreachable = "2b1a9c47f0c34d0f8c7c6a4b5be1f609"
+    case storeFailed = "2b1a9c47f0c34d0f8c7c6a4b5be1f60a"
+
+    /// As a log line's metadata carries it.
+    var field: Logger.Metadata { ["message_id": "\(rawValue)"] }
+}
+
+extension Logger.Metadata {
+    func with(_ incident: Incident) -> Logger.Metadata { merging(incident.field) { $1 } }
+}

@@ -1,0 +1,203 @@
+import Fleet
+import FoundationEssentials
+import Glibc
+import Logging
+import Systemd
+
+/// Why a scope could not be made, with the next step.
+public struct ScopeError: Error, Sendable, CustomStringConvertible {
+    public var description: String
+}
+
+/// Runs each runner as a process in a transient scope of the user's own systemd, for hosts without an engine.
+///
+/// A process that this daemon forked would inherit the daemon's own sandbox, so the user's manager starts it: as
+/// a transient service that waits at a FIFO. Its process is then moved into the scope, which has the limits, and let
+/// go. The service keeps what a scope does not have: the process's own view of the file system, its output's way to
+/// the journal, and its exit code.
+///
+/// Nothing here is this process's child, so runners outlive a restart of the daemon; `list()` finds them again.
+public final class ScopeDriver: RunnerDriver {
+    private let manager: UnitManager
+    private let directory: String
+    private let instance: String
+    private let database: String
+    private let log: Logger
+    private let watch: ScopeWatch
+
+    /// - Parameters:
+    ///   - manager: the user's own.
+    ///   - stateDirectory: ours, of which runners see nothing but their own folder.
+    public init(manager: UnitManager, stateDirectory: String, instance: String, log: Logger) {
+        self.manager = manager
+        directory = "\(stateDirectory)/scopes"
+        database = "\(stateDirectory)/autogit.db"
+        self.instance = instance
+        self.log = log
+        watch = ScopeWatch()
+    }
+
+    private func folder(_ runner: RunnerID) -> String { "\(directory)/\(runner)" }
+    private func service(_ runner: RunnerID) -> String { "\(Runner.name(of: runner)).service" }
+    private func scope(_ runner: RunnerID) -> String { "\(Runner.name(of: runner)).scope" }
+
+    // MARK: Starting
+
+    public func create(_ spec: RunnerSpec) async throws -> String {
+        let folder = folder(spec.runner)
+        for part in ["", "/identity", "/work"] {
+            try FileManager.default.createDirectory(
+                atPath: folder + part, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        }
+        return scope(spec.runner)
+    }
+
+    public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
+        let folder = folder(spec.runner)
+        for file in RunnerFiles.contents(for: spec, credentials) {
+            guard
+                FileManager.default.createFile(
+                    atPath: "\(folder)/identity/\(file.name)", contents: Data(file.content.utf8), attributes: [.posixPermissions: 0o600])
+            else { throw ScopeError(description: "\(folder)/identity/\(file.name) cannot be written: is the disk full?") }
+        }
+        let gate = "\(folder)/identity/gate"
+        guard mkfifo(gate, 0o600) == 0 || errno == EEXIST else {
+            throw ScopeError(description: "\(gate) cannot be made: \(String(cString: strerror(errno)))")
+        }
+        let plan = ScopePlan(spec, folder: folder, stateDirectory: String(directory.dropLast("/scopes".count)), database: database)
+        try await manager.startTransient(service(spec.runner), plan.service)
+        let pid = try await manager.number("MainPID", of: service(spec.runner), .service)
+        guard pid > 0 else {
+            throw ScopeError(description: "the process ended at once: \(JournalTail.lines(identifier: Runner.name(of: spec.runner), most: 3).joined(separator: " | "))")
+        }
+        try await manager.startTransient(scope(spec.runner), plan.scope(pid: UInt32(pid)))
+        try await open(gate)
+        try await watch(spec.runner, pid: pid_t(pid))
+    }
+
+    /// Lets the process go that waits to read from the FIFO. It may not be there yet.
+    private func open(_ gate: String) async throws {
+        for _ in 0..<200 {
+            let descriptor = Glibc.open(gate, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+            if descriptor >= 0 {
+                _ = write(descriptor, "\n", 1)
+                close(descriptor)
+                unlink(gate)
+                return
+            }
+            try await Task.sleep(for: .milliseconds(25))
+        }
+        throw ScopeError(description: "the runner's process did not come to its start; journalctl -t \(gate.split(separator: "/").dropLast(2).last ?? "") may say why")
+    }
+
+    private func watch(_ runner: RunnerID, pid: pid_t) async throws {
+        let group = try? await manager.text("ControlGroup", of: scope(runner), .scope)
+        watch.add(runner, pid: pid, memoryEvents: group.flatMap { $0.isEmpty ? nil : "/sys/fs/cgroup\($0)/memory.events" })
+    }
+
+    // MARK: Ending
+
+    public func signal(_ runner: RunnerID, _ signal: String) async throws {
+        guard let number = SignalNumber.of(signal) else { throw ScopeError(description: "\(signal) is no signal that is known here") }
+        // The main process only: its job's processes are its own to end.
+        try await manager.kill(service(runner), who: "main", signal: number)
+    }
+
+    public func remove(_ runner: RunnerID) async throws {
+        watch.remove(runner)
+        try await manager.kill(scope(runner), who: "all", signal: SIGKILL)
+        try await manager.stop(scope(runner))
+        try await manager.kill(service(runner), who: "all", signal: SIGKILL)
+        try await manager.stop(service(runner))
+        try await manager.resetFailed(service(runner))
+        try await manager.resetFailed(scope(runner))
+        try removeFolder(folder(runner))
+    }
+
+    private func removeFolder(_ folder: String) throws {
+        guard access(folder, F_OK) == 0 else { return }
+        do { try FileManager.default.removeItem(atPath: folder) } catch {
+            makeRemovable(folder)
+            try FileManager.default.removeItem(atPath: folder)
+        }
+    }
+
+    /// A job may have taken the permissions away from its own folders. Never follows a link out of them.
+    private func makeRemovable(_ folder: String) {
+        chmod(folder, 0o700)
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+            let path = "\(folder)/\(name)"
+            var about = stat()
+            if lstat(path, &about) == 0, about.st_mode & S_IFMT == S_IFDIR { makeRemovable(path) }
+        }
+    }
+
+    // MARK: Looking
+
+    public func list() async throws -> [DriverObject] {
+        var found: [RunnerID: DriverObject] = [:]
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
+            found[name] = DriverObject(id: scope(name), runner: name, running: false, exitCode: nil)
+        }
+        for unit in try await manager.units(matching: "autogit-runner-*") {
+            guard ScopePlan.instance(of: unit.description) == instance, let id = Self.runner(of: unit.name) else { continue }
+            let runs = unit.name.hasSuffix(".service") && ["active", "activating", "deactivating", "reloading"].contains(unit.activeState)
+            if runs || found[id] == nil { found[id] = DriverObject(id: scope(id), runner: id, running: runs, exitCode: nil) }
+        }
+        // A restarted daemon has to watch those again that it did not start.
+        for object in found.values where object.running && !watch.contains(object.runner) {
+            if let pid = try? await manager.number("MainPID", of: service(object.runner), .service), pid > 0 {
+                try await watch(object.runner, pid: pid_t(pid))
+            }
+        }
+        return Array(found.values)
+    }
+
+    private static func runner(of unit: String) -> RunnerID? {
+        guard unit.hasPrefix("autogit-runner-"), let dot = unit.lastIndex(of: ".") else { return nil }
+        return String(unit[..<dot].dropFirst("autogit-runner-".count))
+    }
+
+    public func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {
+        JournalTail.lines(identifier: Runner.name(of: runner), most: lines)
+    }
+
+    public func events() -> AsyncStream<DriverEvent> {
+        let (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
+        out.yield(.resync)
+        let happenings = watch.happenings
+        let task = Task {
+            for await happening in happenings {
+                switch happening {
+                case .ended(let runner): out.yield(.exited(runner: runner, exitCode: await self.exitCode(of: runner)))
+                case .outOfMemory(let runner): out.yield(.outOfMemory(runner: runner))
+                }
+            }
+            out.finish()
+        }
+        out.onTermination = { _ in task.cancel() }
+        return stream
+    }
+
+    /// A service that ended well is unloaded, one that failed is kept with its code. The manager may not have taken
+    /// note of the end yet when the kernel tells us.
+    private func exitCode(of runner: RunnerID) async -> Int? {
+        for _ in 0..<100 {
+            guard let state = try? await manager.text("ActiveState", of: service(runner), .unit) else { return nil }
+            if state == "inactive" { return 0 }
+            if state == "failed" { return (try? await manager.number("ExecMainStatus", of: service(runner), .service)).map(Int.init) }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        return nil
+    }
+}
+
+/// signal(7), for the names that a pool's `stop_signal` may have.
+enum SignalNumber {
+    static func of(_ name: String) -> Int32? {
+        [
+            "SIGHUP": SIGHUP, "SIGINT": SIGINT, "SIGQUIT": SIGQUIT, "SIGKILL": SIGKILL, "SIGUSR1": SIGUSR1, "SIGUSR2": SIGUSR2, "SIGALRM": SIGALRM,
+            "SIGTERM": SIGTERM, "SIGCONT": SIGCONT, "SIGWINCH": SIGWINCH,
+        ][name]
+    }
+}

@@ -1,0 +1,82 @@
+import CSystemd
+import Glibc
+import Logging
+
+/// Logs to journald in its own protocol (sd_journal_sendv(3)), so that priorities, the code's location and every
+/// piece of metadata are fields: `journalctl AUTOGIT_JOB=1234`.
+///
+/// A value may hold anything, line breaks included; the protocol carries its length, so no value can pose as
+/// another field.
+public struct JournalLogHandler: LogHandler {
+    public var logLevel: Logger.Level
+    public var metadata: Logger.Metadata = [:]
+    private let identifier: String
+
+    /// - Parameter identifier: for `SYSLOG_IDENTIFIER=`, `journalctl -t`.
+    public init(identifier: String, level: Logger.Level) {
+        self.identifier = identifier
+        logLevel = level
+    }
+
+    /// Whether standard error is connected to the journal (systemd.exec(5), `$JOURNAL_STREAM`).
+    public static var isConnected: Bool {
+        guard let stream = getenv("JOURNAL_STREAM") else { return false }
+        var about = stat()
+        guard fstat(2, &about) == 0 else { return false }
+        return String(cString: stream) == "\(about.st_dev):\(about.st_ino)"
+    }
+
+    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    public func log(event: LogEvent) {
+        var fields = [
+            "MESSAGE=\(event.message)", "PRIORITY=\(event.level.syslogPriority)", "SYSLOG_IDENTIFIER=\(identifier)", "CODE_FILE=\(event.file)",
+            "CODE_LINE=\(event.line)", "CODE_FUNC=\(event.function)",
+        ]
+        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new }) {
+            fields.append("\(Self.fieldName(key))=\(value)")
+        }
+        Self.send(fields)
+    }
+
+    /// `message_id` selects an entry of the message catalog; all other keys get our prefix. Field names are upper
+    /// case letters, digits and underscores.
+    static func fieldName(_ key: String) -> String {
+        let name = String(
+            String.UnicodeScalarView(
+                key.uppercased().unicodeScalars.map { scalar in
+                    scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)) ? scalar : "_"
+                }))
+        return name == "MESSAGE_ID" ? name : "AUTOGIT_\(name)"
+    }
+
+    private static func send(_ fields: [String]) {
+        let bytes = fields.map { Array($0.utf8) }
+        let flat = bytes.flatMap { $0 }
+        flat.withUnsafeBytes { all in
+            var offset = 0
+            let vectors = bytes.map { field -> iovec in
+                defer { offset += field.count }
+                return iovec(iov_base: UnsafeMutableRawPointer(mutating: all.baseAddress?.advanced(by: offset)), iov_len: field.count)
+            }
+            _ = sd_journal_sendv(vectors, Int32(vectors.count))
+        }
+    }
+}
+
+extension Logger.Level {
+    /// syslog(3)'s number.
+    public var syslogPriority: Int {
+        switch self {
+        case .trace, .debug: 7
+        case .info: 6
+        case .notice: 5
+        case .warning: 4
+        case .error: 3
+        case .critical: 2
+        }
+    }
+}

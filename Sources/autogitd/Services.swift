@@ -1,0 +1,105 @@
+import Coordinator
+import Fleet
+import Logging
+import ServiceLifecycle
+import Settings
+import Synchronization
+import Systemd
+import UnixSignals
+
+/// The control loop as a service: it ends when the group shuts down, after what was under way.
+struct ControlLoop: Service {
+    let coordinator: Coordinator
+
+    /// Starting a runner takes a second or two; pulling an image may take longer, and is begun again later.
+    static let settleTime = Duration.seconds(20)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await coordinator.run() }
+        await coordinator.settle(within: Self.settleTime)
+    }
+}
+
+/// Counts the sockets that serve, so that readiness is told when all do.
+final class Serving: Sendable {
+    private let missing: Mutex<Int>
+    private let (stream, out) = AsyncStream.makeStream(of: Void.self)
+
+    init(count: Int) { missing = Mutex(count) }
+
+    func oneMore() {
+        let all = missing.withLock { count in
+            count -= 1
+            return count == 0
+        }
+        if all { out.finish() }
+    }
+
+    func all() async { for await _ in stream {} }
+}
+
+/// Tells systemd that the daemon is ready, how it does, and that its control loop still makes plans. A loop that
+/// hangs, on a lock, a disk or a journal that takes no more lines, is not told to be alive, and systemd starts
+/// the daemon anew.
+struct Heart: Service {
+    let coordinator: Coordinator
+    let manager: ServiceManager
+    let serving: Serving
+
+    /// How old the sentence in `systemctl status` may be.
+    static let statusAge = Duration.seconds(15)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await serving.all()
+            manager.status(await coordinator.heartbeat())
+            manager.ready()
+            let beat = min(Self.statusAge, manager.watchdogInterval.map { $0 / 3 } ?? Self.statusAge)
+            while !Task.isCancelled {
+                manager.alive()
+                try? await Task.sleep(for: beat)
+                if !Task.isCancelled { manager.status(await coordinator.heartbeat()) }
+            }
+        }
+        manager.status("stopping; runners and their jobs go on")
+        manager.stopping()
+    }
+}
+
+/// Takes over a changed configuration at SIGHUP. One with errors changes nothing.
+struct Reloader: Service {
+    let file: SettingsFile
+    let coordinator: Coordinator
+    let running: Settings
+    let manager: ServiceManager
+    let log: Logger
+
+    func run() async throws {
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
+        for await _ in hangups.cancelOnGracefulShutdown() {
+            manager.reloading()
+            do {
+                let settings = try file.read()
+                await coordinator.reload(.init(settings))
+                log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
+                if running.needsRestart(for: settings) {
+                    log.warning("Changes of [gitlab] url, token, secret or projects, [listen], [state] or [engine] need: systemctl restart autogit")
+                }
+            } catch {
+                log.error("The configuration was not reloaded, the old one goes on: \(error)")
+            }
+            manager.status(await coordinator.heartbeat())
+            manager.ready()
+        }
+    }
+}
+
+extension Settings {
+    /// Whether something differs that a reload doesn't take over.
+    func needsRestart(for new: Settings) -> Bool {
+        gitlab.url != new.gitlab.url || gitlab.token != new.gitlab.token || gitlab.webhookSecret != new.gitlab.webhookSecret
+            || gitlab.projects != new.gitlab.projects || gitlab.caFile != new.gitlab.caFile || httpHost != new.httpHost || httpPort != new.httpPort
+            || controlSocket != new.controlSocket || controlToken != new.controlToken || stateDirectory != new.stateDirectory
+            || engineSocket != new.engineSocket
+    }
+}
