@@ -9,7 +9,8 @@ let ours: [SwiftSetting] = strict ? [.unsafeFlags(["-warnings-as-errors"])] : []
 let package = Package(
     name: "autogit",
     products: [
-        .executable(name: "autogitd", targets: ["autogitd"])
+        .executable(name: "autogitd", targets: ["autogitd"]),
+        .executable(name: "autogitctl", targets: ["autogitctl"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -27,12 +28,13 @@ let package = Package(
         .target(
             name: "Systemd", dependencies: ["CSystemd", "Fleet", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .target(
-            name: "ScopeDriver", dependencies: ["CSystemd", "Systemd", "Fleet", .product(name: "Logging", package: "swift-log")],
+            name: "ScopeDriver", dependencies: ["CSystemd", "Systemd", "Fleet", "Threads", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
+        .target(name: "Threads", swiftSettings: ours),
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
         .target(
             name: "HTTPTransfer",
-            dependencies: ["CCurl", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["CCurl", "Threads"],
             swiftSettings: ours),
         .target(name: "Fleet", swiftSettings: ours),
         .target(name: "ControlModel", swiftSettings: ours),
@@ -68,12 +70,17 @@ let package = Package(
         .executableTarget(
             name: "autogitd",
             dependencies: [
-                "Settings", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store", "Fleet", "HTTPTransfer", "Systemd",
+                "Settings", "ControlModel", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store", "Fleet", "HTTPTransfer", "Systemd",
                 "CSystemd",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            swiftSettings: ours),
+        // A small program: no server, no SQLite, no systemd.
+        .executableTarget(
+            name: "autogitctl",
+            dependencies: ["ControlModel", "HTTPTransfer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: ours),
         // For tests, the demo and the benchmarks; the shipped daemon links none of these.
         .target(

@@ -70,6 +70,10 @@ public final class ContainerDriver: RunnerDriver {
         try await engine.logTail(Runner.name(of: runner), lines: lines)
     }
 
+    public func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        try await engine.log(Runner.name(of: runner), lines: lines, follow: follow)
+    }
+
     // MARK: Images
 
     private func ensureImage(_ image: String) async throws {

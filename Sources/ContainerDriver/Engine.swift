@@ -154,6 +154,26 @@ public struct Engine: Sendable {
         return LogFrames.lines(of: answer.body).suffix(lines)
     }
 
+    /// The log as it is written, without frame headers.
+    public func log(_ container: String, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        let chunks = try await stream("GET", "/containers/\(container)/logs?stdout=true&stderr=true&tail=\(lines)&follow=\(follow)")
+        let (out, feed) = AsyncThrowingStream.makeStream(of: [UInt8].self)
+        let task = Task {
+            do {
+                var frames = LogFrames()
+                for try await chunk in chunks {
+                    let text = frames.take(chunk)
+                    if !text.isEmpty { feed.yield(text) }
+                }
+                feed.finish()
+            } catch {
+                feed.finish(throwing: error)
+            }
+        }
+        feed.onTermination = { _ in task.cancel() }
+        return out
+    }
+
     func decode<T: Decodable>(_ type: T.Type, _ answer: HTTPResponse) throws -> T {
         do {
             return try JSONDecoder().decode(type, from: Data(answer.body))
@@ -163,24 +183,37 @@ public struct Engine: Sendable {
     }
 }
 
-/// Docker's multiplexed log stream: a header of stream (1), zeros (3) and big-endian length (4) before each piece.
-enum LogFrames {
-    static func lines(of body: [UInt8]) -> [String] {
+/// Docker's multiplexed log stream: a header of stream (1), zeros (3) and big-endian length (4) before each piece,
+/// cut into chunks anywhere. The log of a container with a terminal has no headers.
+struct LogFrames {
+    private var rest: [UInt8] = []
+    private var isPlain = false
+
+    mutating func take(_ chunk: [UInt8]) -> [UInt8] {
+        if isPlain { return chunk }
+        rest += chunk
         var text: [UInt8] = []
-        var rest = body[...]
-        while rest.count >= 8 {
-            let head = rest.prefix(8)
-            let start = head.startIndex
-            let length = (0..<4).reduce(0) { $0 << 8 | Int(head[start + 4 + $1]) }
-            guard head[start] <= 2, head[start + 1] == 0, rest.count >= 8 + length else {
-                // A container with a terminal has no frames.
-                text += rest
-                rest = []
+        var left = rest[...]
+        while left.count >= 8 {
+            let head = Array(left.prefix(8))
+            guard head[0] <= 2, head[1] == 0, head[2] == 0, head[3] == 0 else {
+                isPlain = true
+                text += left
+                left = []
                 break
             }
-            text += rest.dropFirst(8).prefix(length)
-            rest = rest.dropFirst(8 + length)
+            let length = head[4...].reduce(0) { $0 << 8 | Int($1) }
+            guard left.count >= 8 + length else { break }
+            text += left.dropFirst(8).prefix(length)
+            left = left.dropFirst(8 + length)
         }
+        rest = Array(left)
+        return text
+    }
+
+    static func lines(of body: [UInt8]) -> [String] {
+        var frames = LogFrames()
+        let text = frames.take(body) + (frames.isPlain ? [] : frames.rest.dropFirst(8))
         return text.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
     }
 }

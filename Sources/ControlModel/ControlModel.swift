@@ -203,6 +203,50 @@ public struct SpawnRequest: Codable, Sendable, Equatable {
     public init(pool: String) { self.pool = pool }
 }
 
+public struct HookRequest: Codable, Sendable, Equatable {
+    /// Path or id.
+    public var project: String
+    /// As GitLab reaches this daemon; absent: the address that this host has on the way to GitLab.
+    public var url: String?
+    public init(project: String, url: String?) {
+        self.project = project
+        self.url = url
+    }
+}
+
+public struct HookView: Codable, Sendable, Equatable {
+    public var project: String
+    public var id: Int64
+    public var url: String
+    /// installed or updated.
+    public var result: String
+    public init(project: String, id: Int64, url: String, result: String) {
+        self.project = project
+        self.id = id
+        self.url = url
+        self.result = result
+    }
+}
+
+public struct ReloadView: Codable, Sendable, Equatable {
+    public var pools: [String]
+    /// Changed settings that a reload does not take over.
+    public var needs_restart: Bool
+    public init(pools: [String], needs_restart: Bool) {
+        self.pools = pools
+        self.needs_restart = needs_restart
+    }
+}
+
+public struct PauseView: Codable, Sendable, Equatable {
+    public var name: String
+    public var paused: Bool
+    public init(name: String, paused: Bool) {
+        self.name = name
+        self.paused = paused
+    }
+}
+
 /// RFC 9457.
 public struct Problem: Codable, Sendable, Equatable {
     public var type: String

@@ -65,7 +65,7 @@ extension Coordinator {
     }
 
     public func runnerView(_ id: RunnerID) async throws -> RunnerView? {
-        let id = id.hasPrefix("autogit-runner-") ? String(id.dropFirst(15)) : id
+        let id = bare(id)
         let stored = try await store.runner(id)
         guard let runner = runners[id] ?? stored else { return nil }
         var whole = view(runner)
@@ -169,6 +169,7 @@ extension Coordinator {
 
     /// Drains a runner; with `force` it ends at once, job or not.
     public func dismiss(_ id: RunnerID, force: Bool) async throws -> RunnerView {
+        let id = bare(id)
         guard let runner = runners[id] else { throw Refusal(kind: .notFound, message: "there is no live runner \(id)") }
         if force {
             log.warning("Runner \(runner.name) is removed by force", metadata: fields(runner))
@@ -181,6 +182,25 @@ extension Coordinator {
         }
         requestPlan()
         return view(runners[id] ?? runner)
+    }
+
+    /// What a live runner wrote.
+    public func log(of id: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        guard let runner = runners[bare(id)] else { throw Refusal(kind: .notFound, message: "there is no live runner \(id)") }
+        return try await driver(runner.driver).log(runner.id, lines: lines, follow: follow)
+    }
+
+    /// Runners are known by id; people copy names.
+    private func bare(_ id: RunnerID) -> RunnerID { id.hasPrefix("autogit-runner-") ? String(id.dropFirst(15)) : id }
+
+    public func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation {
+        do {
+            let hook = try await forge.installHook(project: project, url: url, secret: secret)
+            log.notice("\(hook.isNew ? "Installed" : "Updated") the job hook of \(project)", metadata: ["project": "\(project)"])
+            return hook
+        } catch let error as any ForgeFailure & CustomStringConvertible {
+            throw Refusal(kind: .conflict, message: error.description)
+        }
     }
 
     public func setPaused(pool name: String, _ paused: Bool) async throws {

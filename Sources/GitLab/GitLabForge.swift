@@ -232,6 +232,37 @@ public final class GitLabForge: Forge {
         return (jobs, true)
     }
 
+    // MARK: Hooks
+
+    public func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation {
+        struct Body: Encodable {
+            var url: String
+            var token: String
+            var job_events = true
+            var push_events = false
+            var enable_ssl_verification: Bool
+        }
+        struct Hook: Decodable {
+            var id: Int64
+            var url: String
+        }
+        let id = try await number(of: project, kind: "projects")
+        let body = try JSONEncoder().encode(Body(url: url, token: secret.reveal(), enable_ssl_verification: url.hasPrefix("https:")))
+        if let old = try await pages("projects/\(id)/hooks?per_page=100", of: Hook.self).first(where: { $0.url == url }) {
+            _ = try await call("PUT", "projects/\(id)/hooks/\(old.id)", json: body)
+            return HookInstallation(id: old.id, isNew: false)
+        }
+        do {
+            let made = try decode(Hook.self, try await call("POST", "projects/\(id)/hooks", json: body))
+            return HookInstallation(id: made.id, isNew: true)
+        } catch var error as GitLabError where error.status == 422 {
+            error.message +=
+                ". Most likely GitLab may not send requests to the local network: as administrator, in Admin, Settings, Network, Outbound requests, "
+                + "allow requests to the local network from webhooks, or add this host to the allow list there; then try again"
+            throw error
+        }
+    }
+
     // MARK: Calls
 
     private func pages<Item: Decodable>(_ path: String, of: Item.Type) async throws -> [Item] {
@@ -312,7 +343,7 @@ enum Paging {
         for part in link.split(separator: ",") where part.contains("rel=\"next\"") {
             guard let open = part.firstIndex(of: "<"), let close = part.firstIndex(of: ">") else { continue }
             let url = part[part.index(after: open)..<close]
-            guard let api = url.range(of: "/api/v4/") else { continue }
+            guard let api = url.firstRange(of: "/api/v4/") else { continue }
             return String(url[api.lowerBound...])
         }
         return nil

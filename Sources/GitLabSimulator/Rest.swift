@@ -85,6 +85,15 @@ extension Instance {
         return try page(found.map { ["id": .int($0.id), "url": .string($0.url), "job_events": .bool($0.jobEvents)] }, call)
     }
 
+    func updateHook(_ call: Call) throws -> Response {
+        let project = try visibleProject(call, scope: "api")
+        guard let hook = hooks[call.job], hook.projectID == project.id else { throw Refused.notFound("Hook") }
+        if let url = call["url"]?.text { hooks[hook.id]?.url = url }
+        if let secret = call["token"]?.text { hooks[hook.id]?.secret = secret }
+        if let flag = call["job_events"]?.flag { hooks[hook.id]?.jobEvents = flag }
+        return respond(200, ["id": .int(hook.id), "url": .string(hooks[hook.id]?.url ?? "")])
+    }
+
     // MARK: Runners
 
     func createRunner(_ call: Call) throws -> Response {

@@ -144,6 +144,7 @@ struct Routes {
             return respond(201, ["id": JSON(await instance.jobs[jobs[0]]?.pipelineID), "status": "created", "ref": .string(ref)])
         }
         api.post("projects/{id}/hooks") { request, context in try await instance.createHook(Call(request, context)) }
+        api.put("projects/{id}/hooks/{job}") { request, context in try await instance.updateHook(Call(request, context)) }
         api.get("projects/{id}/hooks") { request, context in try await instance.listHooks(Call(request, context)) }
     }
 

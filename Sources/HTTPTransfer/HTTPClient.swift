@@ -1,6 +1,6 @@
 import CCurl
-import Foundation
 import Synchronization
+import Threads
 
 /// An HTTP client on the distribution's libcurl: connections are kept, Unix sockets and TLS work, and
 /// security updates come with the distribution. One thread of its own drives all transfers with the
@@ -93,10 +93,7 @@ private final class TransferLoop: @unchecked Sendable {
     }
 
     func start() {
-        let thread = Thread { self.run() }
-        thread.name = "http-client"
-        thread.stackSize = 512 << 10
-        thread.start()
+        startThread("http-client") { self.run() }
     }
 
     private func run() {

@@ -162,6 +162,15 @@ public final class ScopeDriver: RunnerDriver {
         JournalTail.lines(identifier: Runner.name(of: runner), most: lines)
     }
 
+    /// The journal has it all; `journalctl -t NAME -f` follows it.
+    public func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        let text = try await logTail(runner, lines: lines).map { $0 + "\n" }.joined()
+        return AsyncThrowingStream { out in
+            out.yield(Array(text.utf8))
+            out.finish()
+        }
+    }
+
     public func events() -> AsyncStream<DriverEvent> {
         let (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
         out.yield(.resync)

@@ -2,6 +2,7 @@ import CSystemd
 import Fleet
 import Glibc
 import Synchronization
+import Threads
 
 /// Waits for the end of processes that are not our children (pidfd_open(2)) and for the kernel's memory killer
 /// (memory.events of cgroup v2, through inotify(7)), all on one sleeping thread.
@@ -54,7 +55,7 @@ final class ScopeWatch: Sendable {
             defer { table.isRunning = true }
             return !table.isRunning
         }
-        if start { startThread() } else { nudge() }
+        if start { startThread("scope-watch") { self.run() } } else { nudge() }
     }
 
     func remove(_ runner: RunnerID) {
@@ -69,19 +70,6 @@ final class ScopeWatch: Sendable {
     private func nudge() {
         var one: UInt64 = 1
         _ = write(wake, &one, 8)
-    }
-
-    private func startThread() {
-        var thread = pthread_t()
-        let me = Unmanaged.passRetained(self).toOpaque()
-        pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<ScopeWatch>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, me)
-        pthread_detach(thread)
     }
 
     private func run() {

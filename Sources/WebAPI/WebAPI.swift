@@ -23,13 +23,27 @@ public struct WebAPI: Sendable {
     /// The largest webhook body, in bytes.
     static let maxWebhook = 1 << 20
 
+    /// What the API can have done that is not the coordinator's.
+    public struct Operations: Sendable {
+        /// Reads the configuration again. Throws what is wrong with it.
+        public var reload: @Sendable () async throws -> ReloadView
+        /// Where GitLab reaches the webhook, when nobody says.
+        public var webhookURL: @Sendable () throws -> String
+        public init(reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () throws -> String) {
+            self.reload = reload
+            self.webhookURL = webhookURL
+        }
+    }
+
     let coordinator: Coordinator
     let access: Access
+    let operations: Operations
     let log: Logger
 
-    public init(coordinator: Coordinator, access: Access, log: Logger) {
+    public init(coordinator: Coordinator, access: Access, operations: Operations, log: Logger) {
         self.coordinator = coordinator
         self.access = access
+        self.operations = operations
         self.log = log
     }
 
@@ -129,7 +143,7 @@ public struct WebAPI: Sendable {
     }
 
     private func writing(_ group: RouterGroup<BasicRequestContext>) {
-        let coordinator = coordinator
+        let (coordinator, access, operations) = (coordinator, access, operations)
         group.post("/runners") { request, _ in
             var request = request
             let body = try await request.collectBody(upTo: 64 << 10)
@@ -143,11 +157,42 @@ public struct WebAPI: Sendable {
             let force = request.uri.queryParameters["force"].map { $0 == "true" || $0 == "1" } ?? false
             return try JSON.answer(try await refusing { try await coordinator.dismiss(id, force: force) }, status: .accepted)
         }
+        group.get("/runners/{id}/log") { request, context in
+            let id = try context.parameters.require("id")
+            let query = request.uri.queryParameters
+            let lines = query["lines"].flatMap { Int($0) } ?? 100
+            guard (0...100_000).contains(lines) else { throw ProblemError(.badRequest, "lines must be from 0 to 100000") }
+            let follow = query["follow"] == "true"
+            let chunks = try await refusing { try await coordinator.log(of: id, lines: lines, follow: follow) }
+            return Response(
+                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+                body: .init { writer in
+                    for try await chunk in chunks { try await writer.write(ByteBuffer(bytes: chunk)) }
+                    try await writer.finish(nil)
+                })
+        }
+        group.post("/reload") { _, _ in
+            do { return try JSON.answer(try await operations.reload()) } catch { throw ProblemError(.unprocessableContent, "\(error)") }
+        }
+        group.post("/hooks") { request, _ in
+            var request = request
+            let body = try await request.collectBody(upTo: 64 << 10)
+            guard let order = try? JSONDecoder().decode(HookRequest.self, from: Data(buffer: body)) else {
+                throw ProblemError(.badRequest, #"the body must be {"project": "PATH or ID", "url": "http://HOST:8080/webhook/job"}"#)
+            }
+            guard let secret = access.webhookSecret else {
+                throw ProblemError(.conflict, "no webhook secret is configured: set webhook_secret_file or the credential webhook-secret, and restart")
+            }
+            let url: String
+            do { url = try order.url ?? operations.webhookURL() } catch { throw ProblemError(.conflict, "\(error)") }
+            let hook = try await refusing { try await coordinator.installHook(project: order.project, url: url, secret: secret) }
+            return try JSON.answer(HookView(project: order.project, id: hook.id, url: url, result: hook.isNew ? "installed" : "updated"))
+        }
         for (verb, paused) in [("pause", true), ("resume", false)] {
             group.post("/pools/{name}/\(verb)") { _, context in
                 let name = try context.parameters.require("name")
                 try await refusing { try await coordinator.setPaused(pool: name, paused) }
-                return try JSON.answer(["name": name, "paused": String(paused)])
+                return try JSON.answer(PauseView(name: name, paused: paused))
             }
         }
     }

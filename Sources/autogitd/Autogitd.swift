@@ -21,6 +21,9 @@ struct Autogitd: AsyncParsableCommand {
     @Option(help: "The configuration file.")
     var config = "/etc/autogit/autogit.toml"
 
+    @Flag(help: "With --check: print it as JSON.")
+    var json = false
+
     @Flag(help: "Check the configuration, print what was understood, and exit.")
     var check = false
 
@@ -48,7 +51,7 @@ struct Autogitd: AsyncParsableCommand {
                 settings = late
             }
             if check {
-                print(Understood(settings))
+                print(json ? try Understood(settings).json() : Understood(settings).description)
                 return
             }
             try await Daemon(settings, file: SettingsFile(path: config), sockets: sockets, manager: manager).run()

@@ -51,9 +51,14 @@ struct Daemon {
         if settings.gitlab.webhookSecret == nil {
             log.warning("No webhook secret is configured: webhooks are refused, and jobs are found by polling only")
         }
+        let reloader = Reloader(file: file, coordinator: coordinator, running: settings, manager: manager, log: log)
+        let settings = settings
         let api = WebAPI(
             coordinator: coordinator,
             access: .init(webhookSecret: settings.gitlab.webhookSecret, controlToken: settings.controlToken),
+            operations: .init(
+                reload: reloader.reload,
+                webhookURL: { "http://\(try LocalAddress.towards(settings.gitlab.url)):\(settings.httpPort)/webhook/job" }),
             log: log.quiet)
         let serving = Serving(count: 2)
         let (open, closed) = try (httpService(api, serving), controlService(api, serving))
@@ -63,7 +68,7 @@ struct Daemon {
                     // They end in the reverse order: first nothing new comes in, then the loop stops.
                     .init(service: ControlLoop(coordinator: coordinator)),
                     .init(service: Heart(coordinator: coordinator, manager: manager, serving: serving)),
-                    .init(service: Reloader(file: file, coordinator: coordinator, running: settings, manager: manager, log: log)),
+                    .init(service: reloader),
                     .init(service: closed), .init(service: open),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: log.quiet))

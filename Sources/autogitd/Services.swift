@@ -1,3 +1,4 @@
+import ControlModel
 import Coordinator
 import Fleet
 import Logging
@@ -66,7 +67,7 @@ struct Heart: Service {
     }
 }
 
-/// Takes over a changed configuration at SIGHUP. One with errors changes nothing.
+/// Takes over a changed configuration, at SIGHUP or over the control socket. One with errors changes nothing.
 struct Reloader: Service {
     let file: SettingsFile
     let coordinator: Coordinator
@@ -77,20 +78,33 @@ struct Reloader: Service {
     func run() async throws {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         for await _ in hangups.cancelOnGracefulShutdown() {
-            manager.reloading()
-            do {
-                let settings = try file.read()
-                await coordinator.reload(.init(settings))
-                log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
-                if running.needsRestart(for: settings) {
-                    log.warning("Changes of [gitlab] url, token, secret or projects, [listen], [state] or [engine] need: systemctl restart autogit")
-                }
-            } catch {
-                log.error("The configuration was not reloaded, the old one goes on: \(error)")
-            }
-            manager.status(await coordinator.heartbeat())
-            manager.ready()
+            // What is wrong was logged.
+            _ = try? await reload()
         }
+    }
+
+    func reload() async throws -> ReloadView {
+        manager.reloading()
+        do {
+            let settings = try file.read()
+            await coordinator.reload(.init(settings))
+            let view = ReloadView(pools: settings.pools.map(\.name), needs_restart: running.needsRestart(for: settings))
+            log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
+            if view.needs_restart {
+                log.warning("Changes of [gitlab] url, token, secret or projects, [listen], [state] or [engine] need: systemctl restart autogit")
+            }
+            await tell()
+            return view
+        } catch {
+            log.error("The configuration was not reloaded, the old one goes on: \(error)")
+            await tell()
+            throw error
+        }
+    }
+
+    private func tell() async {
+        manager.status(await coordinator.heartbeat())
+        manager.ready()
     }
 }
 

@@ -54,6 +54,8 @@ public protocol RunnerDriver: Sendable {
     func remove(_ runner: RunnerID) async throws
     func list() async throws -> [DriverObject]
     func logTail(_ runner: RunnerID, lines: Int) async throws -> [String]
+    /// The last lines of what the runner wrote, and with `follow` what it writes until it ends.
+    func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error>
     func events() -> AsyncStream<DriverEvent>
 }
 
@@ -106,6 +108,17 @@ public struct MalformedEvent: Error, CustomStringConvertible {
     public var description: String { "the body is not a JSON object" }
 }
 
+/// A project's job hook.
+public struct HookInstallation: Sendable, Equatable {
+    public var id: Int64
+    /// false: there was one for this URL, and it was brought up to date.
+    public var isNew: Bool
+    public init(id: Int64, isNew: Bool) {
+        self.id = id
+        self.isNew = isNew
+    }
+}
+
 /// The GitLab instance.
 public protocol Forge: Sendable {
     var runnerURL: String { get }
@@ -123,6 +136,8 @@ public protocol Forge: Sendable {
     /// nil when there is no such job, or the token may not see it.
     func job(project: Int64, id: JobID) async throws -> JobObservation?
     func activeJobs() async throws -> PollResult
+    /// Has GitLab send the project's job events to `url`. Done twice, there is still one hook.
+    func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation
     /// All registrations whose maintenance note names this instance.
     func registrations(instance: String) async throws -> [ForgeRunner]
 }

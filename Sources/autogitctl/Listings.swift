@@ -1,0 +1,137 @@
+import ArgumentParser
+import ControlModel
+import FoundationEssentials
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "How things stand; exit code 1 when GitLab or the engine is in trouble.")
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        let (status, raw) = try await common.daemon.get("/status", as: StatusView.self)
+        if common.json { writeAll(raw) } else { writeAll(text(status)) }
+        let fine = ["ok", "unknown"]
+        if !fine.contains(status.gitlab) || !fine.contains(status.engine) { throw ExitCode.failure }
+    }
+
+    private func text(_ status: StatusView) -> String {
+        func counts(_ counts: [String: Int]) -> String {
+            counts.isEmpty ? "none" : counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        }
+        var lines = [
+            "autogit  \(status.version), up since \(status.started_at)", "gitlab   \(printable(status.gitlab))",
+            "engine   \(printable(status.engine))", "runners  \(counts(status.runners))", "jobs     \(counts(status.jobs))",
+        ]
+        var spawns = "spawns   \(status.spawns.count), of them \(status.spawns.failed) failed"
+        if let mean = status.spawns.mean_seconds { spawns += "; to first contact \(seconds(mean)) on average" }
+        lines.append(spawns)
+        if let rate = status.success_rate { lines.append("success  \(Int((rate * 100).rounded())) % of finished jobs") }
+        for (job, reason) in status.waiting.sorted(by: { (Int64($0.key) ?? 0) < (Int64($1.key) ?? 0) }) {
+            lines.append("waiting  job \(job): \(printable(reason))")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+struct Runners: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Live runners, or the life of one.")
+    @Argument(help: "A runner's id or name.") var runner: String?
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        if let runner {
+            let (view, raw) = try await common.daemon.get("/runners/\(pathSegment(runner))", as: RunnerView.self)
+            writeAll(common.json ? raw : Array(text(view).utf8))
+            return
+        }
+        let (views, raw) = try await common.daemon.get("/runners", as: [RunnerView].self)
+        if common.json { return writeAll(raw) }
+        if views.isEmpty { return writeAll("no runners\n") }
+        var table = Table("ID", "POOL", "STATUS", "JOB", "JOBS", "DRIVER", "AGE", "LEAVES IN")
+        for view in views {
+            table.add(
+                view.id, view.pool, view.status, view.current_job.map { "\($0)" }, "\(view.jobs_done)", view.driver, age(view.requested_at),
+                view.cooldown_left.map(seconds))
+        }
+        writeAll(table.text(width: terminalWidth()))
+    }
+
+    private func text(_ view: RunnerView) -> String {
+        var lines = [
+            "\(view.name)  \(view.status)", "pool     \(view.pool), \(view.driver)", "limits   \(view.cpus) CPUs, \(view.memory_bytes >> 20) MiB",
+            "gitlab   \(view.gitlab_id.map { "runner \($0)" } ?? "not registered")",
+        ]
+        if let job = view.current_job { lines.append("job      \(job)") }
+        if let reason = view.reason { lines.append("reason   \(printable(reason))") }
+        for event in view.history ?? [] { lines.append("\(event.at)  \(printable(event.event))\(event.detail.map { ": \(printable($0))" } ?? "")") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+struct Jobs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The newest jobs, or one.")
+    @Argument(help: "A job's GitLab id.") var job: Int64?
+    @Flag(help: "Only jobs that wait or run.") var active = false
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        if let job {
+            let (view, raw) = try await common.daemon.get("/jobs/\(job)", as: JobView.self)
+            if common.json { return writeAll(raw) }
+            return show([view])
+        }
+        let (views, raw) = try await common.daemon.get("/jobs", as: [JobView].self)
+        if common.json, !active { return writeAll(raw) }
+        let chosen = active ? views.filter { ["pending", "running", "canceling"].contains($0.status) } : views
+        if common.json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return writeAll(Array(try encoder.encode(chosen)) + Array("\n".utf8))
+        }
+        if chosen.isEmpty { return writeAll("no jobs\n") }
+        show(chosen)
+    }
+
+    private func show(_ views: [JobView]) {
+        var table = Table("ID", "STATUS", "PROJECT", "NAME", "TAGS", "RUNNER", "WAITED", "WHY IT WAITS")
+        for view in views {
+            table.add(
+                "\(view.id)", view.status, view.project ?? "\(view.project_id)", view.name, view.tags.map { $0.joined(separator: ",") }, view.runner,
+                view.wait_seconds.map(seconds), view.waiting_reason)
+        }
+        writeAll(table.text(width: terminalWidth()))
+    }
+}
+
+struct Pools: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "The pools, what runs in them and what went wrong.")
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        let (views, raw) = try await common.daemon.get("/pools", as: [PoolView].self)
+        if common.json { return writeAll(raw) }
+        var table = Table("NAME", "DRIVER", "TAGS", "STATE", "RUNNERS", "WARM", "COOLDOWN", "LAST ERROR")
+        for view in views {
+            let tags = (view.tags + (view.run_untagged ? ["(untagged)"] : [])).joined(separator: ",")
+            let state = view.paused ? "paused" : view.failures > 0 ? "\(view.failures) failed starts" : "ok"
+            table.add(
+                view.name, view.driver, tags, state, "\(view.runners.values.reduce(0, +))/\(view.max_runners)", "\(view.warm)", seconds(view.cooldown),
+                view.failures > 0 ? view.last_error : nil)
+        }
+        writeAll(table.text(width: terminalWidth()))
+    }
+}
+
+/// A length of time for people.
+func seconds(_ value: Double) -> String {
+    let total = Int(value.rounded())
+    if value < 10 { return "\((value * 10).rounded() / 10)s" }
+    if total < 120 { return "\(total)s" }
+    if total < 7200 { return "\(total / 60)m" }
+    return total < 172_800 ? "\(total / 3600)h" : "\(total / 86_400)d"
+}
+
+/// Since an ISO 8601 time.
+private func age(_ text: String) -> String? {
+    let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+    return (try? Date(text, strategy: style)).map { seconds(max(0, Date().timeIntervalSince($0))) }
+}
