@@ -95,6 +95,9 @@ let package = Package(
             name: "TestBench",
             dependencies: ["ContainerDriver", "ControlModel", "GitLabSimulator", "HTTPTransfer"], swiftSettings: ours),
         .executableTarget(
+            name: "autogit-simulator",
+            dependencies: ["GitLabSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),
+        .executableTarget(
             name: "autogit-demo",
             dependencies: [
                 "TestBench", "GitLabSimulator", "ControlModel",

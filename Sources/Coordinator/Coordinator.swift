@@ -55,6 +55,8 @@ public actor Coordinator {
     var following: [DriverKind: Task<Void, Never>] = [:]
     /// The daemon is going away: nothing new is begun.
     var isStopping = false
+    /// All runners go, and none is started.
+    var isEvacuating = false
     var waitingForQuiet: [CheckedContinuation<Void, Never>] = []
     var planRequested = false
     var wakeTask: Task<Void, Never>?
@@ -228,7 +230,7 @@ public actor Coordinator {
 
     func snapshot() -> Snapshot {
         Snapshot(
-            jobs: Array(jobs.values), runners: Array(runners.values), pools: pools,
+            jobs: isEvacuating ? [] : Array(jobs.values), runners: Array(runners.values), pools: pools,
             budget: configuration.budget, now: clock.now())
     }
 
@@ -241,7 +243,7 @@ public actor Coordinator {
         for action in plan.actions {
             switch action {
             case .launch(let pool, let job):
-                guard launching < configuration.maxLaunches else { continue }
+                guard !isEvacuating, launching < configuration.maxLaunches else { continue }
                 launch(pool: pool, for: job)
             case .drain(let id, let reason):
                 act(on: id, wake: &wakeAt) { await self.drain($0, reason: reason) }

@@ -203,6 +203,24 @@ extension Coordinator {
         }
     }
 
+    /// Removes all runners at once, and starts none from now on: AutoGit is being removed.
+    /// - Returns: those that are still there after `time`.
+    public func evacuate(within time: Duration) async -> [RunnerView] {
+        log.notice("Removing all runners; none is started until the daemon is restarted")
+        isEvacuating = true
+        // One that is just being made can't be taken away in the middle: it goes when it is there.
+        let end = clock.now() + time
+        while !runners.isEmpty, clock.now() < end {
+            for runner in runners.values where runner.phase > .requested && runner.phase < .ended {
+                update(runner.id, "ended", "all runners are removed") { $0.ended("all runners are removed", failed: false, at: self.clock.now()) }
+            }
+            requestPlan()
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        await removeGhosts()
+        return runnerViews()
+    }
+
     public func setPaused(pool name: String, _ paused: Bool) async throws {
         guard let index = pools.firstIndex(where: { $0.pool.name == name }) else {
             throw Refusal(kind: .notFound, message: "there is no pool \(name)")

@@ -49,5 +49,6 @@ public final class GitLabSimulator: Sendable {
 }
 
 extension Instance {
-    func setURL(_ url: String) { self.url = url }
+    /// How clients reach it: a part of what runners and hooks are told.
+    public func setURL(_ url: String) { self.url = url }
 }

@@ -68,7 +68,8 @@ public final class ScopeDriver: RunnerDriver {
         try await manager.startTransient(service(spec.runner), plan.service)
         let pid = try await manager.number("MainPID", of: service(spec.runner), .service)
         guard pid > 0 else {
-            throw ScopeError(description: "the process ended at once: \(JournalTail.lines(identifier: Runner.name(of: spec.runner), most: 3).joined(separator: " | "))")
+            throw ScopeError(
+                description: "the process ended at once: \(JournalTail.lines(identifier: Runner.name(of: spec.runner), most: 3).joined(separator: " | "))")
         }
         try await manager.startTransient(scope(spec.runner), plan.scope(pid: UInt32(pid)))
         try await open(gate)
@@ -87,7 +88,8 @@ public final class ScopeDriver: RunnerDriver {
             }
             try await Task.sleep(for: .milliseconds(25))
         }
-        throw ScopeError(description: "the runner's process did not come to its start; journalctl -t \(gate.split(separator: "/").dropLast(2).last ?? "") may say why")
+        throw ScopeError(
+            description: "the runner's process did not come to its start; journalctl -t \(gate.split(separator: "/").dropLast(2).last ?? "") may say why")
     }
 
     private func watch(_ runner: RunnerID, pid: pid_t) async throws {

@@ -266,9 +266,8 @@ struct SettingsReader {
         if let path = string(section, key) { return secret(path: path, section, key) }
         guard section.table?[key] == nil, let directory = environment.credentialsDirectory else { return nil }
         let path = "\(directory)/\(credential)"
-        var status = stat()
-        // The unit falls back to an empty credential for a file that isn't there.
-        guard stat(path, &status) == 0, status.st_size > 0 else { return nil }
+        // The unit falls back to an empty line for a file that isn't there.
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8), !text.allSatisfy(\.isWhitespace) else { return nil }
         return secret(path: path, section, key, checkMode: false)
     }
 

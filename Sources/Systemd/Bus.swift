@@ -45,7 +45,8 @@ final class Bus {
     private static let timeout: UInt64 = 20_000_000
 
     @discardableResult
-    func call(_ destination: String, _ path: String, _ interface: String, _ member: String, _ arguments: (Message) throws -> Void = { _ in }) throws -> Message {
+    func call(_ destination: String, _ path: String, _ interface: String, _ member: String, _ arguments: (Message) throws -> Void = { _ in }) throws -> Message
+    {
         var raw: OpaquePointer?
         try Self.check(member, sd_bus_message_new_method_call(handle, &raw, destination, path, interface, member))
         guard let raw else { throw BusError(member, code: -ENOMEM) }

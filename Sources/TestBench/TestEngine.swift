@@ -72,7 +72,7 @@ public struct TestEngine: Sendable {
     // MARK: Images
 
     public static let busybox = "localhost/autogit-test-busybox:1"
-    public static let runner = "localhost/autogit-demo-runner:2"
+    public static let runner = "localhost/autogit-demo-runner:3"
 
     /// Two MB with a shell, made of Debian's busybox-static.
     public func ensureBusybox() async throws {
@@ -92,7 +92,7 @@ public struct TestEngine: Sendable {
     /// - Parameter recipe: the script that makes the tar.
     public func ensureRunnerImage(recipe: String) async throws {
         if try await engine.imageExists(Self.runner) { return }
-        let tar = "/var/tmp/autogit-images/demo-runner-2.tar"
+        let tar = "/var/tmp/autogit-images/demo-runner-3.tar"
         try await Command.run(recipe, [tar])
         try await load(tar, as: Self.runner)
     }

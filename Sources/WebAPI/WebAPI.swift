@@ -171,6 +171,11 @@ public struct WebAPI: Sendable {
                     try await writer.finish(nil)
                 })
         }
+        group.post("/evacuate") { request, _ in
+            let seconds = request.uri.queryParameters["timeout"].flatMap { Int64($0) } ?? 60
+            guard (1...600).contains(seconds) else { throw ProblemError(.badRequest, "timeout must be from 1 to 600 seconds") }
+            return try JSON.answer(await coordinator.evacuate(within: .seconds(seconds)))
+        }
         group.post("/reload") { _, _ in
             do { return try JSON.answer(try await operations.reload()) } catch { throw ProblemError(.unprocessableContent, "\(error)") }
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlModel
 
 @main
 struct Autogitctl: AsyncParsableCommand {
@@ -9,10 +10,10 @@ struct Autogitctl: AsyncParsableCommand {
             Exit codes: 0 done, 1 failed (for status: degraded), 3 no such thing, 4 refused in the present state, 64 wrong usage, 69 the daemon \
             does not answer, 77 no permission.
             """,
-        version: "0.2.0",
+        version: autogitVersion,
         subcommands: [
             Status.self, Runners.self, Jobs.self, Pools.self, Logs.self, Spawn.self, Drain.self, Remove.self, Pause.self, Resume.self, Reload.self,
-            Check.self, Hook.self,
+            Check.self, Hook.self, Evacuate.self,
         ])
 }
 

@@ -20,14 +20,16 @@ struct ControlClient {
 
     init(socket: String) { self.socket = socket }
 
-    func call(_ method: String, _ path: String, body: (any Encodable)? = nil, accepting: Set<Int> = []) async throws -> [UInt8] {
+    func call(
+        _ method: String, _ path: String, body: (any Encodable)? = nil, accepting: Set<Int> = [], timeout: Duration = .seconds(90)
+    ) async throws -> [UInt8] {
         let json = try body.map { Array(try JSONEncoder().encode($0)) }
         let answer: HTTPResponse
         do {
             answer = try await http.send(
                 HTTPRequest(
                     method, "http://autogit\(path)", headers: json == nil ? [] : [("Content-Type", "application/json")], body: json, unixSocket: socket,
-                    timeout: .seconds(90)))
+                    timeout: timeout))
         } catch let error as TransferError {
             throw unreachable(error)
         }

@@ -111,6 +111,22 @@ struct Reload: AsyncParsableCommand {
     }
 }
 
+struct Evacuate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Remove all runners at once, jobs or not, and start none until the daemon is restarted.")
+    @Option(help: "Seconds to wait for the last one to be gone.") var timeout = 60
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        let raw = try await common.daemon.call("POST", "/evacuate?timeout=\(timeout)", timeout: .seconds(timeout + 30))
+        let left = try common.daemon.decode([RunnerView].self, raw)
+        if common.json { writeAll(raw) }
+        guard left.isEmpty else {
+            throw fail("still there: \(left.map(\.name).joined(separator: ", ")); journalctl -u autogit says why", .failure)
+        }
+        if !common.json { writeAll("no runners are left\n") }
+    }
+}
+
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Check a configuration file without using it.")
     @Option(help: "The file.") var config = "/etc/autogit/autogit.toml"

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CSystemd
+import ControlModel
 import Fleet
 import FoundationEssentials
 import Glibc
@@ -12,9 +13,8 @@ struct Autogitd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "autogitd",
         abstract: "Starts GitLab runners when jobs wait and removes them when they don't.",
-        version: version)
+        version: autogitVersion)
 
-    static let version = "0.2.0"
     /// EX_CONFIG of sysexits.h(3head).
     static let badConfiguration = ExitCode(78)
 

@@ -1,4 +1,5 @@
 import ContainerDriver
+import ControlModel
 import Coordinator
 import Fleet
 import FoundationEssentials
@@ -73,7 +74,7 @@ struct Daemon {
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: log.quiet))
         log.info(
-            "AutoGit \(Autogitd.version) serves \(settings.gitlab.url) with \(settings.pools.count) pools",
+            "AutoGit \(autogitVersion) serves \(settings.gitlab.url) with \(settings.pools.count) pools",
             metadata: ["instance": "\(memory.instance)", "engine": "\(engine.socket)"])
         try await group.run()
         if sockets["control"] == nil { unlink(settings.controlSocket) }
@@ -171,6 +172,6 @@ struct Daemon {
 extension Coordinator.Configuration {
     init(_ settings: Settings) {
         self.init(
-            pools: settings.pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval, version: Autogitd.version)
+            pools: settings.pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval, version: autogitVersion)
     }
 }

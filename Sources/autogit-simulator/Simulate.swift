@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+import GitLabSimulator
+
+/// The simulated GitLab as a program, for tests that run AutoGit on another machine.
+@main
+struct Simulate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "autogit-simulator", abstract: "A GitLab for tests, on loopback.")
+
+    @Option(help: "0 takes any free port.")
+    var port = 0
+
+    @Option(help: "How clients reach it, when that is not http://127.0.0.1:PORT; PORT in it is replaced.")
+    var url: String?
+
+    @Option(help: "For the repositories.")
+    var directory: String
+
+    @Option(help: "A file with an administrator's access token.")
+    var tokenFile: String
+
+    @Option(help: "A project and its pipeline: GROUP/NAME=FILE. May be repeated.")
+    var project: [String] = []
+
+    func run() async throws {
+        let gitlab = try await GitLabSimulator.start(port: port, directory: directory)
+        if let url {
+            let number = gitlab.url.split(separator: ":").last.map(String.init) ?? ""
+            await gitlab.instance.setURL(url.replacingOccurrences(of: "PORT", with: number))
+        }
+        let token = try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+        await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: true))
+        for entry in project {
+            let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else { throw ValidationError("--project is GROUP/NAME=FILE") }
+            _ = try await gitlab.instance.addProject(
+                path: parts[0], pipelineFile: try String(contentsOfFile: parts[1], encoding: .utf8), acceptsUnquotedColons: true,
+                variables: ["GITLAB_PYTHON_RUNNER_COMPUTED": "1"])
+        }
+        FileHandle.standardOutput.write(Data("\(gitlab.url)\n".utf8))
+        // Until it is killed.
+        while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
+    }
+}
