@@ -118,7 +118,16 @@ let package = Package(
         .testTarget(
             name: "GitLabTests", dependencies: ["GitLab", "Fleet", "GitLabSimulator", "HTTPTransfer"], resources: [.copy("Payloads")],
             swiftSettings: ours),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Fleet"], swiftSettings: ours),
+        .testTarget(
+            name: "StoreTests", dependencies: ["Store", "Fleet", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: ours),
+        .testTarget(
+            name: "WebAPITests",
+            dependencies: [
+                "WebAPI", .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+            ], swiftSettings: ours),
+        .testTarget(
+            name: "SystemdTests", dependencies: ["Systemd", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+        .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),
         .testTarget(
             name: "ContainerDriverTests", dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "TestBench"],
             swiftSettings: ours),

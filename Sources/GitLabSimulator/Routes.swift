@@ -124,6 +124,10 @@ struct Routes {
             let call = try await Call(request, context)
             return respond(200, await instance.resource(try await instance.visibleJob(call)))
         }
+        api.get("projects/{id}/jobs/{job}/trace") { request, context in
+            let job = try await instance.visibleJob(try await Call(request, context))
+            return Response(status: .ok, headers: [.contentType: "text/plain"], body: .init(byteBuffer: ByteBuffer(bytes: job.trace)))
+        }
         api.post("projects/{id}/jobs/{job}/cancel") { request, context in
             let call = try await Call(request, context)
             let job = try await instance.visibleJob(call, scope: "api")

@@ -25,6 +25,9 @@ struct Demo: AsyncParsableCommand {
     @Option(help: "The script that makes the runner's image.")
     var recipe = "scripts/runner-image"
 
+    @Option(help: "The guide's Test Scenario 1, unchanged.")
+    var pipeline = "docs/guide/scenario-1.gitlab-ci.yml"
+
     func run() async throws {
         let work = Task { try await Scenario(self).run() }
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
@@ -101,7 +104,7 @@ struct Scenario {
             instance = try await daemon.get("/status", as: StatusView.self).instance
             print("demo: GitLab (simulated) at \(gitlab.url), AutoGit at \(daemon.url)")
             let project = try await gitlab.instance.addProject(
-                path: "root/runner-test", pipelineFile: Self.pipeline,
+                path: "root/runner-test", pipelineFile: try String(contentsOfFile: options.pipeline, encoding: .utf8),
                 // The guide's file has two lines that YAML takes for mappings and GitLab itself would refuse.
                 acceptsUnquotedColons: true,
                 // Has gitlab-python-runner take the job's steps from GitLab rather than from the file in the repository.

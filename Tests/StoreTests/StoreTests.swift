@@ -1,5 +1,6 @@
 import Fleet
 import Foundation
+import GRDB
 import Testing
 
 @testable import Store
@@ -46,5 +47,41 @@ import Testing
         try "this is somebody's letter, not a database at all, and rather long".write(toFile: path, atomically: true, encoding: .utf8)
         #expect(throws: SQLiteStore.Unusable.self) { try SQLiteStore(path: path) }
         #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("this is somebody's letter"))
+    }
+
+    /// Rule 6: a webhook that was answered 2xx is on disk, also when the write of an earlier one had failed.
+    @Test func whatCouldNotBeWrittenIsWrittenWithTheNextSave() async throws {
+        let store = try SQLiteStore(path: path)
+        let other = try DatabaseQueue(path: path)
+        func job(_ id: JobID) -> Change { .job(Job(JobObservation(id: id, projectID: 1, status: .pending), at: now)) }
+        try await other.write { try $0.execute(sql: "ALTER TABLE jobs RENAME TO away") }
+        await #expect(throws: (any Error).self) { try await store.save([job(1)]) }
+        // A doubled event changes nothing, and must not be taken for saved.
+        await #expect(throws: (any Error).self) { try await store.save([]) }
+        try await other.write { try $0.execute(sql: "ALTER TABLE away RENAME TO jobs") }
+        try await store.save([])
+        try await store.save([job(2)])
+        #expect(try await store.load().jobs.map(\.id).sorted() == [1, 2])
+    }
+
+    @Test func anOlderDatabaseIsCopiedBeforeItIsChanged() async throws {
+        let old = try DatabaseQueue(path: path)
+        try Schema.migrator.migrate(old, upTo: "1: jobs, runners, pools")
+        try await old.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO runners (id, name, pool, status, phase, jobs_done, cpus, memory, requested_at, last_seen, failed)
+                    VALUES ('abc', 'n', 'p', 'idle', 'ready', 0, 1, 1, '2026-11-24T09:10:00.102Z', '2026-11-24T09:10:00.102Z', 0)
+                    """)
+        }
+        try old.close()
+        let runners = try await SQLiteStore(path: path).load().runners
+        #expect(runners.map(\.driver) == [.container])
+        let copy = try DatabaseQueue(path: path + ".before-2")
+        let columns = try await copy.read { try $0.columns(in: "runners").map(\.name) }
+        #expect(columns.contains("phase") && !columns.contains("driver"))
+        // A second start has nothing to change and makes no copy.
+        _ = try SQLiteStore(path: path)
+        #expect(!FileManager.default.fileExists(atPath: path + ".before-3"))
     }
 }

@@ -1,0 +1,28 @@
+import Logging
+import Testing
+
+@testable import Systemd
+
+@Suite struct JournalTests {
+    @Test(arguments: [
+        ("runner", "AUTOGIT_RUNNER"), ("last_lines", "AUTOGIT_LAST_LINES"), ("message_id", "MESSAGE_ID"), ("a=b\nPRIORITY", "AUTOGIT_A_B_PRIORITY"),
+        ("größe", "AUTOGIT_GR__E"),
+    ])
+    func keysBecomeFieldNames(key: String, field: String) { #expect(JournalLogHandler.fieldName(key) == field) }
+
+    @Test func prioritiesAreSyslogs() {
+        #expect([Logger.Level.trace, .info, .notice, .warning, .error, .critical].map(\.syslogPriority) == [7, 6, 5, 4, 3, 2])
+    }
+
+    @Test func withoutSystemdThereIsNothingToTell() {
+        #expect(ServiceManager().watchdogInterval == nil)
+        ServiceManager().status("nobody hears this")
+        #expect(InheritedSockets.take().isEmpty)
+    }
+
+    @Test func aBusThatIsNotThereIsNamed() async {
+        let manager = UnitManager(address: "unix:path=/nonexistent/bus")
+        let error = await #expect(throws: BusError.self) { try await manager.units(matching: "*") }
+        #expect(error?.message.contains("/nonexistent/bus") == true)
+    }
+}
