@@ -44,7 +44,7 @@ struct Autogitd: AsyncParsableCommand {
         do {
             let settings: Settings
             do {
-                settings = try SettingsFile(path: config).read()
+                settings = try SettingsFile(path: config).read(asInstalled: check)
             } catch let missing as NotConfigured where !check && getenv("NOTIFY_SOCKET") != nil {
                 // Freshly installed: stay and say so, rather than fail or be restarted in a loop.
                 guard let late = try await Unconfigured(file: SettingsFile(path: config), sockets: sockets, manager: manager).wait(missing) else { return }
@@ -78,13 +78,16 @@ struct StartError: Error {
 struct SettingsFile: Sendable {
     let path: String
 
+    /// - Parameter asInstalled: take the secrets that the unit would pass as credentials, for a look at the file
+    ///   outside of the unit.
     /// - Throws: `InvalidSettings`, `NotConfigured`
-    func read() throws -> Settings {
-        try Settings.read(
+    func read(asInstalled: Bool = false) throws -> Settings {
+        let besides = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        return try Settings.read(
             path: path,
             environment: SettingsEnvironment(
                 machineMemory: Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE))),
-                credentialsDirectory: ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]))
+                credentialsDirectory: ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] ?? (asInstalled ? besides : nil)))
     }
 }
 

@@ -70,7 +70,7 @@ import Testing
         var happenings = watch.happenings.makeAsyncIterator()
         try "oom 0\noom_kill 2\n".write(toFile: events, atomically: false, encoding: .utf8)
         #expect(await happenings.next() == .outOfMemory("one"))
-        process.terminate()
+        kill(process.processIdentifier, SIGKILL)
         #expect(await happenings.next() == .ended("one"))
         #expect(!watch.contains("one"))
         // One that is gone before it is watched.

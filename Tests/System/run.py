@@ -18,7 +18,7 @@ import urllib.request
 from machine import Machine, _die_with_parent
 
 TOKEN = "glpat-system-test-4711"
-IMAGE = "localhost/autogit-demo-runner:3"
+IMAGE = "localhost/autogit-test-empty:1"
 CONFIG = """
 [gitlab]
 url = "{url}"
@@ -32,12 +32,14 @@ CONTAINER = """
 name = "default"
 tags = ["autogit", "docker"]
 image = "%s"
-command = ["/usr/local/bin/autogit-python-runner"]
+command = ["/opt/autogit-test/scope-runner"]
+# The image is an empty frame for the machine's own programs: importing a real one takes minutes without KVM.
+mounts = ["/usr:/usr:ro", "/opt/autogit-test:/opt/autogit-test:ro", "/etc/ssl:/etc/ssl:ro"]
 network = "host"
 memory = "256MiB"
 cpus = 1.0
 max_runners = 4
-cooldown = "10s"
+cooldown = "6s"
 """ % IMAGE
 SCOPE = """
 [[pool]]
@@ -48,7 +50,7 @@ command = ["/opt/autogit-test/scope-runner"]
 memory = "192MiB"
 cpus = 0.5
 max_runners = 4
-cooldown = "10s"
+cooldown = "6s"
 """
 
 
@@ -58,8 +60,8 @@ def job(script, tags="scope"):
 
 
 PROJECTS = {
-    "root/long": job(["echo begun", "sleep 25", "echo ended"]),
-    "root/long-container": job(["echo begun", "sleep 25", "echo ended"], "docker, autogit"),
+    "root/long": job(["echo begun", "sleep 12", "echo ended"]),
+    "root/long-container": job(["echo begun", "sleep 12", "echo ended"], "docker, autogit"),
     "root/peek": job([
         "if cat /var/lib/autogit/autogit.db; then exit 11; fi",
         "if ls /run/credentials/autogit.service; then exit 12; fi",
@@ -228,8 +230,8 @@ class Suite:
         self.sh("systemctl start user@1000; for i in $(seq 50); do test -S /run/user/1000/podman/podman.sock && break; sleep 0.2; done")
         out = self.sh(
             "curl -sS --fail-with-body --unix-socket /run/user/1000/podman/podman.sock -X POST -H 'Content-Type: application/x-tar' "
-            "--upload-file /opt/autogit-test/runner.tar 'http://x/v1.41/images/create?fromSrc=-&repo=localhost%2Fautogit-demo-runner&tag=3'", 300)
-        self.sh(self.as_user(f"podman image exists {IMAGE} || podman tag localhost/autogit-demo-runner:latest {IMAGE}"))
+            "--upload-file /opt/autogit-test/empty.tar 'http://x/v1.41/images/create?fromSrc=-&repo=localhost%2Fautogit-test-empty&tag=1'", 300)
+        self.sh(self.as_user(f"podman image exists {IMAGE} || podman tag localhost/autogit-test-empty:latest {IMAGE}"))
 
     def test_configured_it_is_ready_and_useful(self):
         self.sh(f"umask 077; printf '%s\\n' {TOKEN} > /etc/autogit/gitlab-token")

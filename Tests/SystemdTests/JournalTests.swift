@@ -6,7 +6,7 @@ import Testing
 @Suite struct JournalTests {
     @Test(arguments: [
         ("runner", "AUTOGIT_RUNNER"), ("last_lines", "AUTOGIT_LAST_LINES"), ("message_id", "MESSAGE_ID"), ("a=b\nPRIORITY", "AUTOGIT_A_B_PRIORITY"),
-        ("größe", "AUTOGIT_GR__E"),
+        ("größe", "AUTOGIT_GR_SSE"),
     ])
     func keysBecomeFieldNames(key: String, field: String) { #expect(JournalLogHandler.fieldName(key) == field) }
 
