@@ -94,6 +94,12 @@ let package = Package(
         .target(
             name: "TestBench",
             dependencies: ["ContainerDriver", "ControlModel", "GitLabSimulator", "HTTPTransfer"], swiftSettings: ours),
+        .target(name: "CSwiftHooks"),
+        .target(
+            name: "Simulation",
+            dependencies: ["CSwiftHooks", "Coordinator", "Fleet", "GitLab", "Store", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
+        .executableTarget(name: "autogit-simulate", dependencies: ["Simulation"], swiftSettings: ours),
         .executableTarget(
             name: "autogit-simulator",
             dependencies: ["GitLabSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),

@@ -140,7 +140,9 @@ public struct HealthView: Codable, Sendable, Equatable {
     public var status: String
     public var gitlab: String
     public var engine: String
-    public init(status: String, gitlab: String, engine: String) {
+    public var store: String
+    public init(status: String, gitlab: String, engine: String, store: String) {
+        self.store = store
         self.status = status
         self.gitlab = gitlab
         self.engine = engine

@@ -43,11 +43,20 @@ extension Coordinator {
                 await (registering, creating)
             let registration = try registered.get()
             try created.get()
-            try await driver(pool.driver).start(
-                spec, credentials: RunnerCredentials(url: forge.runnerURL, token: registration.token))
-            update(runner.id, "started") {
+            // From here on it may take a job at any moment: a daemon that is killed now must find it again.
+            try await store.flush()
+            let credentials = RunnerCredentials(url: forge.runnerURL, token: registration.token)
+            var trouble: (any Error)?
+            do { try await driver(pool.driver).start(spec, credentials: credentials) } catch { trouble = error }
+            // A start that failed may have taken effect all the same, and then the runner may have a job by now. So it
+            // counts as started, and the next look at the engine, or the missing contact, tells better.
+            update(runner.id, trouble == nil ? "started" : "start unclear", trouble.map { "\($0)" }) {
                 if $0.phase == .requested { $0.phase = .starting }
                 $0.startedAt = self.clock.now()
+            }
+            if let trouble {
+                log.warning("It is unclear whether runner \(runner.name) was started: \(trouble)", metadata: fields(runner))
+                lookSoon(at: pool.driver, trouble)
             }
             watchForContact(runner.id)
         } catch {
@@ -68,6 +77,8 @@ extension Coordinator {
             health.gitlab = "ok"
             return .success(registration)
         } catch {
+            // GitLab may have made it all the same.
+            ghostsSuspected = true
             return .failure(error)
         }
     }
@@ -106,6 +117,33 @@ extension Coordinator {
         (try? await driver(runner.driver).logTail(runner.id, lines: 10)) ?? []
     }
 
+    /// Its time is up. Only GitLab knows whether it has called after all, or has just taken a job.
+    func missContact(_ runner: Runner, reason: String) async {
+        guard let gitlabID = runner.gitlabID else { return await failContact(runner, reason: reason) }
+        await attempt("give up on", runner) {
+            try await self.forge.setPaused(gitlabID, true)
+            if let seen = try await self.forge.runner(gitlabID), seen.hasContacted {
+                try await self.forge.setPaused(gitlabID, false)
+                self.contacted(runner.id)
+            } else {
+                await self.failContact(runner, reason: reason)
+            }
+        }
+    }
+
+    /// It did not take a job that it could have. Is the job still there? Then another runner may do better, and if that
+    /// doesn't either, the job is left alone for a while, longer each time.
+    func dismissIdle(_ runner: Runner, ignored id: JobID) async {
+        guard let job = jobs[id] else { return }
+        await refresh([job])
+        guard jobs[id]?.status == .pending, runners[runner.id]?.isBusy == false else { return }
+        let count = (ignored[id]?.count ?? 0) + 1
+        let pause = count < 2 ? Duration.zero : min(.seconds(3600), .seconds(300) * (1 << min(count - 2, 4)))
+        ignored[id] = (count, clock.now() + pause)
+        log.warning("Runner \(runner.name) did not take job \(id), which waits for one of its kind", metadata: fields(runner, job: job))
+        await drain(runner, reason: "took no job although job \(id) waited")
+    }
+
     func failContact(_ runner: Runner, reason: String) async {
         let lines = await lastLines(of: runner)
         guard let current = runners[runner.id], current.phase == .starting, !current.isBusy else { return }
@@ -121,6 +159,11 @@ extension Coordinator {
         spawns.failed += 1
         if let index = pools.firstIndex(where: { $0.pool.name == runner.pool }) {
             pools[index].failed(error, at: clock.now(), jitter: random(), atLeast: retryAfter)
+            if pools[index].failures == PoolState.quarantineAfter {
+                log.error(
+                    "Pool \(runner.pool) is in quarantine after \(PoolState.quarantineAfter) failed starts in a row: \(error)",
+                    metadata: ["pool": "\(runner.pool)"].with(.poolQuarantined))
+            }
         }
         var metadata = fields(runner).with(incident)
         if !lines.isEmpty { metadata["last_lines"] = "\(lines.joined(separator: " | "))" }
@@ -128,11 +171,11 @@ extension Coordinator {
     }
 
     /// Asks GitLab whether the runner has called, at growing intervals; a job event may be faster.
-    private func watchForContact(_ id: RunnerID) {
+    func watchForContact(_ id: RunnerID) {
         Task {
             var wait = Duration.milliseconds(500)
             while let runner = self.runners[id], runner.phase == .starting, let gitlabID = runner.gitlabID {
-                try? await Task.sleep(for: wait)
+                try? await clock.sleep(for: wait)
                 wait = min(wait * 2, .seconds(8))
                 guard self.runners[id]?.phase == .starting else { return }
                 if let seen = try? await self.forge.runner(gitlabID), seen.hasContacted {
@@ -243,7 +286,7 @@ extension Coordinator {
                     self.noteGitLabTrouble(error)
                     asked = Self.retryAfter(error)
                 }
-                try? await Task.sleep(for: max(wait, asked))
+                try? await clock.sleep(for: max(wait, asked))
                 wait = min(wait * 2, .seconds(30))
             }
             self.askingTags.remove(id)

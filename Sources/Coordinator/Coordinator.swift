@@ -55,6 +55,12 @@ public actor Coordinator {
     var following: [DriverKind: Task<Void, Never>] = [:]
     /// The daemon is going away: nothing new is begun.
     var isStopping = false
+    /// How often a job was not taken by runners that were there for it, and until when it is left alone.
+    var ignored: [JobID: (count: Int, until: Timestamp)] = [:]
+    /// A registration may have been made whose answer we never got.
+    var ghostsSuspected = false
+    /// What the last unclear start of a driver said.
+    var startTroubles: [DriverKind: String] = [:]
     /// All runners go, and none is started.
     var isEvacuating = false
     var waitingForQuiet: [CheckedContinuation<Void, Never>] = []
@@ -64,6 +70,7 @@ public actor Coordinator {
 
     struct Health {
         var gitlab = "unknown"
+        var store = "ok"
         /// Of each driver that is in use.
         var drivers: [DriverKind: String] = [:]
     }
@@ -142,7 +149,14 @@ public actor Coordinator {
         case .job(let seen):
             let changes = take(seen)
             requestPlan()
-            try await store.save(changes)
+            do {
+                // Also when nothing changed: what this event says may be a write that is still on its way.
+                try await store.save(changes)
+                health.store = "ok"
+            } catch {
+                noteStoreTrouble(error)
+                throw error
+            }
         }
     }
 
@@ -169,6 +183,7 @@ public actor Coordinator {
         if job.status.isOver {
             jobs[job.id] = nil
             waiting[job.id] = nil
+            ignored[job.id] = nil
             finished.insert(job.id)
         } else if job.status == .pending, job.tags == nil {
             askForTags(of: job.id)
@@ -209,7 +224,10 @@ public actor Coordinator {
         spawns.contacted += 1
         spawns.last = seconds
         spawns.sum += seconds
-        if let index = pools.firstIndex(where: { $0.pool.name == runner.pool }) { pools[index].succeeded() }
+        if let index = pools.firstIndex(where: { $0.pool.name == runner.pool }) {
+            if pools[index].isQuarantined { log.notice("Pool \(runner.pool) works again", metadata: ["pool": "\(runner.pool)"]) }
+            pools[index].succeeded()
+        }
         return [history(runner, "first contact", nil)]
     }
 
@@ -231,7 +249,7 @@ public actor Coordinator {
     func snapshot() -> Snapshot {
         Snapshot(
             jobs: isEvacuating ? [] : Array(jobs.values), runners: Array(runners.values), pools: pools,
-            budget: configuration.budget, now: clock.now())
+            budget: configuration.budget, now: clock.now(), holds: ignored.mapValues(\.until))
     }
 
     private func planNow() {
@@ -254,7 +272,9 @@ public actor Coordinator {
             case .remove(let id):
                 act(on: id, wake: &wakeAt) { await self.remove($0) }
             case .fail(let id, let reason):
-                act(on: id, wake: &wakeAt) { await self.failContact($0, reason: reason) }
+                act(on: id, wake: &wakeAt) { await self.missContact($0, reason: reason) }
+            case .dismiss(let id, let job):
+                act(on: id, wake: &wakeAt) { await self.dismissIdle($0, ignored: job) }
             }
         }
         wake(at: wakeAt)
@@ -290,7 +310,7 @@ public actor Coordinator {
         guard let time else { return }
         let wait = max(.zero, time - clock.now())
         wakeTask = Task {
-            try? await Task.sleep(for: wait)
+            try? await clock.sleep(for: wait)
             if !Task.isCancelled { self.woke() }
         }
     }
@@ -334,15 +354,21 @@ public actor Coordinator {
 
     /// Saves without waiting. For what a later observation would teach us again; what must be on disk
     /// before something happens is saved with `store.save` there.
-    func remember(_ changes: [Change]) {
-        guard !changes.isEmpty else { return }
-        let store = store
-        let log = log
-        Task {
-            do { try await store.save(changes) } catch {
-                log.error("Cannot write the state: \(error). Is the disk full?", metadata: Incident.storeFailed.field)
-            }
+    func remember(_ changes: [Change]) { store.enqueue(changes) }
+
+    /// Waits until everything is on disk, and says when it can't be.
+    func flush() async {
+        do {
+            try await store.flush()
+            health.store = "ok"
+        } catch {
+            noteStoreTrouble(error)
         }
+    }
+
+    func noteStoreTrouble(_ error: any Error) {
+        if health.store == "ok" { log.error("Cannot write the state: \(error). Is the disk full?", metadata: Incident.storeFailed.field) }
+        health.store = "\(error)"
     }
 
     func history(_ runner: Runner, _ event: String, _ detail: String?) -> Change {

@@ -12,8 +12,8 @@ public struct Refusal: Error, Sendable {
 extension Coordinator {
     public func healthView() -> HealthView {
         let fine = ["ok", "unknown"]
-        let healthy = fine.contains(health.gitlab) && fine.contains(engineHealth)
-        return HealthView(status: healthy ? "healthy" : "degraded", gitlab: health.gitlab, engine: engineHealth)
+        let healthy = fine.contains(health.gitlab) && fine.contains(engineHealth) && health.store == "ok"
+        return HealthView(status: healthy ? "healthy" : "degraded", gitlab: health.gitlab, engine: engineHealth, store: health.store)
     }
 
     /// Of the drivers in use: one word when all is well, else what is wrong with which.
@@ -34,6 +34,7 @@ extension Coordinator {
             ["ok", "unknown"].contains(health.gitlab) ? "GitLab \(health.gitlab)" : "GitLab: \(health.gitlab.prefix(120))",
         ]
         let engine = engineHealth
+        if health.store != "ok" { parts.append("store: \(health.store.prefix(120))") }
         if engine != "ok", engine != "unknown" { parts.append(String(engine.prefix(120))) }
         let paused = pools.filter(\.paused).map(\.pool.name)
         if !paused.isEmpty { parts.append("paused: \(paused.joined(separator: ", "))") }
@@ -215,7 +216,7 @@ extension Coordinator {
                 update(runner.id, "ended", "all runners are removed") { $0.ended("all runners are removed", failed: false, at: self.clock.now()) }
             }
             requestPlan()
-            try? await Task.sleep(for: .milliseconds(100))
+            try? await clock.sleep(for: .milliseconds(100))
         }
         await removeGhosts()
         return runnerViews()

@@ -18,29 +18,30 @@ extension Coordinator {
         if !memory.runners.isEmpty || !memory.jobs.isEmpty {
             log.info("Found \(memory.runners.count) runners and \(memory.jobs.count) jobs from before")
         }
-        for runner in memory.runners where runner.phase == .requested {
-            // Its registration's token went with the old process: it can't be finished, only taken away.
-            update(runner.id, "ended", "the daemon stopped during its start") {
-                $0.ended("the daemon stopped during its start", failed: true, at: self.clock.now())
-            }
-        }
         await lookAtDrivers()
         await removeGhosts()
         for job in memory.jobs where job.status == .pending && job.tags == nil { askForTags(of: job.id) }
         await refresh(memory.jobs)
-        for runner in memory.runners where runner.phase == .starting { watchAgain(runner.id) }
+        for runner in runners.values where runner.phase == .starting { watchForContact(runner.id) }
         requestPlan()
     }
 
-    private func watchAgain(_ id: RunnerID) {
-        Task {
-            while let runner = self.runners[id], runner.phase == .starting, let gitlabID = runner.gitlabID {
-                if let seen = try? await self.forge.runner(gitlabID), seen.hasContacted {
-                    self.update(id, "first contact") { $0.contacted(at: self.clock.now()) }
-                    self.requestPlan()
-                    return
+    /// Starts that an earlier life of the daemon began. One whose process was let go may have a job already, and is
+    /// taken up. Any other can't be finished, because its registration's token went with that life.
+    private func takeUpStarts(_ kind: DriverKind, _ objects: [DriverObject]) {
+        let started = Dictionary(objects.map { ($0.runner, $0) }, uniquingKeysWith: { first, _ in first })
+        for runner in runners.values where runner.driver == kind && runner.phase == .requested && !acting.contains(runner.id) {
+            if let object = started[runner.id], object.started, object.running, runner.gitlabID != nil {
+                update(runner.id, "found again", "started by an earlier life of the daemon") {
+                    $0.phase = .starting
+                    $0.startedAt = self.clock.now()
+                    $0.containerID = $0.containerID ?? object.id
                 }
-                try? await Task.sleep(for: .seconds(2))
+                watchForContact(runner.id)
+            } else {
+                update(runner.id, "ended", "the daemon stopped during its start") {
+                    $0.ended("the daemon stopped during its start", failed: true, at: self.clock.now())
+                }
             }
         }
     }
@@ -61,8 +62,10 @@ extension Coordinator {
             noteDriver(kind, trouble: "\(error)")
             return
         }
-        let running = Set(objects.filter(\.running).map(\.runner))
-        for id in asked where !running.contains(id) { await exited(id, code: nil) }
+        takeUpStarts(kind, objects)
+        let started = Set(objects.filter(\.started).map(\.runner))
+        let waiting = Set(objects.filter { $0.running && !$0.started }.map(\.runner))
+        for id in asked where !started.contains(id) { await exited(id, code: nil, neverStarted: waiting.contains(id)) }
         for object in objects where runners[object.runner] == nil {
             let metadata: Logger.Metadata = ["runner": "\(object.runner)"]
             log.warning("Removing an orphan of ours: \(Runner.name(of: object.runner))", metadata: metadata.with(.orphanRemoved))
@@ -88,17 +91,29 @@ extension Coordinator {
                     metadata: ["gitlab_id": "\(ghost.id)"].with(.orphanRemoved))
                 try await forge.unregister(ghost.id)
             }
+            ghostsSuspected = false
+            health.gitlab = "ok"
         } catch {
             noteGitLabTrouble(error)
         }
     }
 
-    private func exited(_ id: RunnerID, code: Int?) async {
+    /// Looks at a driver when the launch that doubts it is over, so that its runner counts.
+    func lookSoon(at kind: DriverKind, _ trouble: any Error) {
+        startTroubles[kind] = "\(trouble)"
+        Task {
+            try? await self.clock.sleep(for: .seconds(1))
+            await self.look(at: kind)
+        }
+    }
+
+    private func exited(_ id: RunnerID, code: Int?, neverStarted: Bool = false) async {
         guard let runner = runners[id], runner.phase < .ended, runner.phase != .requested || acting.contains(id) else { return }
         // While it starts, the launch itself sees the failure.
         guard runner.phase != .requested else { return }
         let expected = runner.phase == .stopping
-        var text = code.map { "exited with code \($0)" } ?? "is gone"
+        var text =
+            code.map { "exited with code \($0)" } ?? (neverStarted ? "was never started: \(startTroubles[runner.driver] ?? "no reason is known")" : "is gone")
         // 128 + SIGKILL. Podman does not tell when it was the kernel's memory killer.
         if code == 137 { text += " (killed; its memory limit is \(runner.memory >> 20) MiB)" }
         if expected {
@@ -107,7 +122,7 @@ extension Coordinator {
             let pool = pools.first { $0.pool.name == runner.pool }?.pool
             let spent = (pool?.maxJobs ?? 0) > 0 && runner.jobsDone + (runner.isBusy ? 1 : 0) >= (pool?.maxJobs ?? 0)
             if runner.contactedAt == nil, !spent {
-                await failContact(runner, reason: "the runner \(text) before it made contact")
+                await failContact(runner, reason: neverStarted ? text : "the runner \(text) before it made contact")
             }
             let lines = await lastLines(of: runner)
             guard runners[id]?.phase != .ended else { return requestPlan() }
@@ -135,15 +150,13 @@ extension Coordinator {
         isStopping = true
         if !acting.isEmpty {
             let alarm = Task {
-                try? await Task.sleep(for: time)
+                try? await clock.sleep(for: time)
                 self.becameQuiet()
             }
             await withCheckedContinuation { waitingForQuiet.append($0) }
             alarm.cancel()
         }
-        do { try await store.save([]) } catch {
-            log.error("Cannot write the state: \(error)", metadata: Incident.storeFailed.field)
-        }
+        await flush()
     }
 
     func becameQuiet() {
@@ -168,9 +181,11 @@ extension Coordinator {
     /// Events can be lost: on a slow beat everything is looked at again.
     private func tidy() async {
         for beat in 1... {
-            do { try await Task.sleep(for: .seconds(60)) } catch { return }
+            do { try await clock.sleep(for: .seconds(60)) } catch { return }
+            await flush()
             await lookAtDrivers()
-            if beat % 10 == 0 { await removeGhosts() }
+            await verifyBusy()
+            if beat % 10 == 0 || ghostsSuspected { await removeGhosts() }
         }
     }
 
@@ -200,6 +215,24 @@ extension Coordinator {
         remember([history(runner, "out of memory", text)])
     }
 
+    /// Runners that we believe to have a job of which we know nothing, or that is over: no event of it may ever
+    /// come, so GitLab is asked what they do.
+    func verifyBusy() async {
+        for runner in runners.values {
+            guard let current = runner.currentJob, jobs[current] == nil, let gitlabID = runner.gitlabID else { continue }
+            do {
+                let running = try await forge.runningJobs(ofRunner: gitlabID)
+                guard runners[runner.id]?.currentJob == current, !running.contains(current) else { continue }
+                update(runner.id, "job finished", "job \(current), as GitLab says") { $0.finishedJob(current, at: self.clock.now()) }
+                if let next = running.first { update(runner.id, "job started", "job \(next)") { $0.tookJob(next, at: self.clock.now()) } }
+                requestPlan()
+            } catch {
+                noteGitLabTrouble(error)
+                return
+            }
+        }
+    }
+
     private func poll() async {
         var failures = 0
         while !Task.isCancelled {
@@ -216,7 +249,7 @@ extension Coordinator {
             // Without polling this only looks now and then whether a reload has switched it on.
             let interval = configuration.pollInterval > .zero ? configuration.pollInterval : .seconds(60)
             let wait = interval.inSeconds * min(factor, 20) * (0.9 + 0.2 * random())
-            try? await Task.sleep(for: max(.milliseconds(Int64(wait * 1000)), asked))
+            try? await clock.sleep(for: max(.milliseconds(Int64(wait * 1000)), asked))
         }
     }
 
@@ -238,7 +271,7 @@ extension Coordinator {
     }
 
     /// Asks for jobs one by one that we believe active and that no list shows: they are over, or gone.
-    private func refresh(_ stale: [Job]) async {
+    func refresh(_ stale: [Job]) async {
         for job in stale where jobs[job.id]?.status.isActive == true {
             do {
                 var seen = try await forge.job(project: job.projectID, id: job.id)

@@ -139,12 +139,14 @@ public final class ScopeDriver: RunnerDriver {
     public func list() async throws -> [DriverObject] {
         var found: [RunnerID: DriverObject] = [:]
         for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
-            found[name] = DriverObject(id: scope(name), runner: name, running: false, exitCode: nil)
+            found[name] = DriverObject(id: scope(name), runner: name, running: false, started: false, exitCode: nil)
         }
         for unit in try await manager.units(matching: "autogit-runner-*") {
             guard ScopePlan.instance(of: unit.description) == instance, let id = Self.runner(of: unit.name) else { continue }
             let runs = unit.name.hasSuffix(".service") && ["active", "activating", "deactivating", "reloading"].contains(unit.activeState)
-            if runs || found[id] == nil { found[id] = DriverObject(id: scope(id), runner: id, running: runs, exitCode: nil) }
+            // While its gate is there it waits at it.
+            let started = runs && access("\(folder(id))/identity/gate", F_OK) != 0
+            if runs || found[id] == nil { found[id] = DriverObject(id: scope(id), runner: id, running: runs, started: started, exitCode: nil) }
         }
         // A restarted daemon has to watch those again that it did not start.
         for object in found.values where object.running && !watch.contains(object.runner) {

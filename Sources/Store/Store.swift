@@ -3,20 +3,14 @@ import GRDB
 import Glibc
 
 /// The state in SQLite: WAL, synchronous=FULL, so what was saved survives a power cut.
-///
-/// Saves are grouped: while one transaction is written to disk, all that comes meanwhile waits for the
-/// next one. So a burst of webhooks costs few fsyncs.
-public actor SQLiteStore: StateStore {
+public final class SQLiteStore: StateStore {
     /// What the store itself refuses, with the way out.
     public struct Unusable: Error, CustomStringConvertible {
         public var description: String
     }
 
     private let database: DatabaseQueue
-    private var waiting: [(changes: [Change], done: CheckedContinuation<Void, any Error>)] = []
-    private var writing = false
-    /// What a failed write left over.
-    private var backlog = Backlog()
+    private let queue: WriteQueue
 
     /// Opens or makes the database.
     /// - Throws: `Unusable` when the file can't be opened or is no database of ours. Nothing is overwritten.
@@ -29,9 +23,15 @@ public actor SQLiteStore: StateStore {
             try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -512;")
         }
         do {
-            database = try DatabaseQueue(path: path, configuration: configuration)
+            let database = try DatabaseQueue(path: path, configuration: configuration)
             try Self.keepCopy(of: database, at: path)
             try Schema.migrator.migrate(database)
+            self.database = database
+            queue = WriteQueue { changes in
+                try await database.write { db in
+                    for change in changes { try Rows.write(change, db) }
+                }
+            }
         } catch {
             throw Unusable(
                 description: "the database \(path) cannot be used: \(error). It was left as it is; move it away to start afresh.")
@@ -50,36 +50,8 @@ public actor SQLiteStore: StateStore {
 
     // MARK: Writing
 
-    public func save(_ changes: [Change]) async throws {
-        if changes.isEmpty, !writing, backlog.isEmpty { return }
-        try await withCheckedThrowingContinuation { done in
-            waiting.append((changes, done))
-            if !writing {
-                writing = true
-                Task { await self.drain() }
-            }
-        }
-    }
-
-    private func drain() async {
-        while !waiting.isEmpty {
-            let batch = waiting
-            waiting = []
-            let changes = backlog.changes + batch.flatMap(\.changes)
-            do {
-                try await database.write { db in
-                    for change in changes { try Rows.write(change, db) }
-                }
-                backlog = Backlog()
-                for entry in batch { entry.done.resume() }
-            } catch {
-                // Whoever made the change believes it already: it must get to the disk with a later save.
-                for entry in batch { backlog.add(entry.changes) }
-                for entry in batch { entry.done.resume(throwing: error) }
-            }
-        }
-        writing = false
-    }
+    public func enqueue(_ changes: [Change]) { queue.enqueue(changes) }
+    public func flush() async throws { try await queue.flush() }
 
     // MARK: Reading
 

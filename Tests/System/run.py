@@ -7,6 +7,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -91,7 +92,8 @@ def check(condition, text):
 
 class GitLab:
     def __init__(self, program, folder, scenario):
-        os.makedirs(f"{folder}/gitlab", exist_ok=True)
+        shutil.rmtree(f"{folder}/gitlab", ignore_errors=True)
+        os.makedirs(f"{folder}/gitlab")
         with open(f"{folder}/token", "w") as out:
             out.write(TOKEN)
         arguments = [program, "--directory", f"{folder}/gitlab", "--token-file", f"{folder}/token", "--url", "http://10.0.2.2:PORT",
@@ -103,6 +105,7 @@ class GitLab:
             arguments += ["--project", f"{path}={file}"]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=_die_with_parent)
         self.url = self.process.stdout.readline().strip()
+        check(self.url, "the simulator did not start")
         self.inside = self.url.replace("127.0.0.1", "10.0.2.2")
 
     def call(self, method, path, body=None):
@@ -287,6 +290,7 @@ class Suite:
     def test_scenario_1_with_rootless_podman(self):
         ids = self.scenario()
         check(self.sh(self.as_user("podman ps -aq --filter name=autogit-runner")) == "", "containers are left")
+        ids = sorted(ids)
         story = self.sh(f"journalctl -u autogit AUTOGIT_JOB={ids[0]} -o cat")
         for line in ["Dispatching job", f"Job {ids[0]} assigned to runner", f"Job {ids[0]} finished: success"]:
             check(line in story, f"no «{line}» in the job's story:\n{story}")

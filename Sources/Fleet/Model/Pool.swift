@@ -112,6 +112,11 @@ public struct PoolState: Sendable, Equatable {
         retryAt = now + max(atLeast, .milliseconds(Int64(full * (0.5 + 0.5 * min(max(jitter, 0), 1)))))
     }
 
+    /// Failed starts in a row from which on a pool is in quarantine: its last error is kept and told, and it is
+    /// probed with one runner at a time until one works.
+    public static let quarantineAfter = 5
+    public var isQuarantined: Bool { failures >= Self.quarantineAfter }
+
     public mutating func succeeded() {
         failures = 0
         retryAt = nil

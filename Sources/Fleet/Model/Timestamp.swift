@@ -52,12 +52,21 @@ extension Duration {
     public var inSeconds: Double { Double(milliseconds) / 1000 }
 }
 
-/// Where the time comes from. The daemon uses `SystemClock`; tests pass their own.
+/// Where the time comes from, and how it is waited for. The daemon uses `SystemClock`; tests and the simulation
+/// pass their own.
 public protocol WallClock: Sendable {
     func now() -> Timestamp
+    /// - Throws: `CancellationError`
+    func sleep(for time: Duration) async throws
 }
 
+/// The time of day when it was made, and from then on the time that has passed: somebody who sets the clock, or NTP
+/// after a start without a battery-backed one, neither ends cooldowns nor makes them last for years.
 public struct SystemClock: WallClock {
+    private let start = Timestamp(Date())
+    private let running = SuspendingClock.now
+
     public init() {}
-    public func now() -> Timestamp { Timestamp(Date()) }
+    public func now() -> Timestamp { start + (SuspendingClock.now - running) }
+    public func sleep(for time: Duration) async throws { try await Task.sleep(for: time) }
 }

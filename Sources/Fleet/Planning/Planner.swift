@@ -6,7 +6,12 @@ public struct Snapshot: Sendable {
     public var pools: [PoolState]
     public var budget: HostBudget
     public var now: Timestamp
-    public init(jobs: [Job], runners: [Runner], pools: [PoolState], budget: HostBudget, now: Timestamp) {
+    /// Jobs that no runner took that was there for them, and until when none is started for them again.
+    public var holds: [JobID: Timestamp]
+    public init(
+        jobs: [Job], runners: [Runner], pools: [PoolState], budget: HostBudget, now: Timestamp, holds: [JobID: Timestamp] = [:]
+    ) {
+        self.holds = holds
         self.jobs = jobs
         self.runners = runners
         self.pools = pools
@@ -27,6 +32,8 @@ public enum Action: Sendable, Equatable {
     case remove(RunnerID)
     /// It never made contact.
     case fail(RunnerID, reason: String)
+    /// It is idle, and did not take a job that it could take and that waited all the while: let it go.
+    case dismiss(RunnerID, ignored: JobID)
 }
 
 public struct Plan: Sendable, Equatable {
@@ -45,11 +52,11 @@ public enum Planner {
     /// O(j·t + r log r + s·p) for j pending jobs of t tags with s distinct tag sets, r runners and p pools.
     public static func plan(_ snapshot: Snapshot) -> Plan {
         var plan = Plan()
-        var supply = Supply(snapshot)
-        let index = PoolIndex(snapshot.pools.map(\.pool))
+        let demand = demand(snapshot, into: &plan)
+        var supply = Supply(snapshot, demand, into: &plan)
 
         endings(snapshot, into: &plan)
-        serve(snapshot, index: index, supply: &supply, into: &plan)
+        serve(demand, snapshot, supply: &supply, into: &plan)
         keepWarm(snapshot, supply: &supply, into: &plan)
         coolDown(snapshot, supply: supply, into: &plan)
         return plan
@@ -97,10 +104,11 @@ public enum Planner {
         }
     }
 
-    private static func serve(
-        _ snapshot: Snapshot, index: PoolIndex, supply: inout Supply, into plan: inout Plan
-    ) {
+    /// The pending jobs that some pool could serve, the oldest first, each with the pools that could.
+    private static func demand(_ snapshot: Snapshot, into plan: inout Plan) -> [Demand] {
+        let index = PoolIndex(snapshot.pools.map(\.pool))
         var candidates: [[String]: [Int]] = [:]
+        var demand: [Demand] = []
         let pending = snapshot.jobs.filter { $0.status == .pending }
             .sorted { ($0.pendingAt ?? $0.firstSeen, $0.id) < ($1.pendingAt ?? $1.firstSeen, $1.id) }
         for job in pending {
@@ -115,25 +123,35 @@ public enum Planner {
             }
             if fitting.isEmpty {
                 plan.waiting[job.id] = index.whyNone(serves: tags)
-                continue
+            } else if let until = snapshot.holds[job.id], snapshot.now < until {
+                plan.waiting[job.id] = "no runner that was there for it took it: is the pool's kind of runner allowed in its project?"
+                plan.wake(at: until)
+            } else {
+                demand.append(Demand(job: job.id, since: job.pendingAt ?? job.firstSeen, pools: fitting))
             }
-            if let pool = fitting.first(where: { supply.free[$0] > 0 }) {
+        }
+        return demand
+    }
+
+    private static func serve(_ demand: [Demand], _ snapshot: Snapshot, supply: inout Supply, into plan: inout Plan) {
+        for wanted in demand {
+            if let pool = wanted.pools.first(where: { supply.free[$0] > 0 }) {
                 supply.free[pool] -= 1
                 continue
             }
             var reason: String?
             var launched = false
-            for pool in fitting {
+            for pool in wanted.pools {
                 if let obstacle = supply.obstacle(toLaunchIn: pool, snapshot, wake: { plan.wake(at: $0) }) {
                     reason = reason ?? obstacle
                 } else {
                     supply.launch(in: pool)
-                    plan.actions.append(.launch(pool: snapshot.pools[pool].pool.name, job: job.id))
+                    plan.actions.append(.launch(pool: snapshot.pools[pool].pool.name, job: wanted.job))
                     launched = true
                     break
                 }
             }
-            if !launched { plan.waiting[job.id] = reason ?? "no pool can start a runner" }
+            if !launched { plan.waiting[wanted.job] = reason ?? "no pool can start a runner" }
         }
     }
 
@@ -169,6 +187,13 @@ public enum Planner {
     }
 }
 
+/// A job that waits, and the pools that could serve it, by index, the most specific first.
+private struct Demand {
+    var job: JobID
+    var since: Timestamp
+    var pools: [Int]
+}
+
 /// What there is to serve jobs with, and what may still be started; all by index of pool.
 private struct Supply {
     /// Runners that may still take a job.
@@ -181,8 +206,11 @@ private struct Supply {
     /// Pools that already got their one probe in this plan.
     private var probing: Set<Int> = []
 
-    init(_ snapshot: Snapshot) {
+    init(_ snapshot: Snapshot, _ demand: [Demand], into plan: inout Plan) {
         pools = snapshot.pools.map(\.pool)
+        // The longest waiting job of each pool: demand has the oldest first.
+        var oldest: [Demand?] = Array(repeating: nil, count: pools.count)
+        for wanted in demand { for pool in wanted.pools where oldest[pool] == nil { oldest[pool] = wanted } }
         free = Array(repeating: 0, count: snapshot.pools.count)
         count = free
         idle = Array(repeating: [], count: snapshot.pools.count)
@@ -196,6 +224,15 @@ private struct Supply {
             let pool = snapshot.pools[index].pool
             let usedUp = pool.maxJobs > 0 && runner.jobsDone >= pool.maxJobs
             guard runner.isSupply, !usedUp else { continue }
+            if runner.phase == .ready, let ignored = oldest[index] {
+                // An idle runner asks GitLab every few seconds. One that had all this time is not of use to this job.
+                let deadline = max(runner.idleSince ?? runner.lastSeen, ignored.since) + pool.startTimeout
+                if snapshot.now >= deadline {
+                    plan.actions.append(.dismiss(runner.id, ignored: ignored.job))
+                    continue
+                }
+                plan.wake(at: deadline)
+            }
             free[index] += 1
             if runner.phase == .ready {
                 idle[index].append((runner.id, runner.idleSince ?? runner.lastSeen))

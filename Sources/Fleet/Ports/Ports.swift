@@ -24,9 +24,13 @@ public struct RunnerCredentials: Sendable {
 public struct DriverObject: Sendable, Equatable {
     public var id: String
     public var runner: RunnerID
+    /// It hasn't ended; it may be waiting to be started.
     public var running: Bool
+    /// It was let go, and may have a job.
+    public var started: Bool
     public var exitCode: Int?
-    public init(id: String, runner: RunnerID, running: Bool, exitCode: Int?) {
+    public init(id: String, runner: RunnerID, running: Bool, started: Bool, exitCode: Int?) {
+        self.started = started
         self.id = id
         self.runner = runner
         self.running = running
@@ -169,10 +173,11 @@ public struct Memory: Sendable {
 
 /// Where everything is remembered.
 public protocol StateStore: Sendable {
-    /// Returns when the changes, and all that were saved before, are on disk; so saving nothing waits for the
-    /// others. Calls take effect in the order in which they were made. Changes of a save that threw are not
-    /// forgotten: they are written with the next one.
-    func save(_ changes: [Change]) async throws
+    /// Begins to write the changes, and returns at once. The order of calls is the order on disk.
+    func enqueue(_ changes: [Change])
+    /// Returns when all that was enqueued before is on disk. What could not be written is not forgotten: it is
+    /// written with the next changes, or the next flush.
+    func flush() async throws
     /// Active jobs, live runners, and the newest of the jobs that are over.
     func load() async throws -> Memory
     func history(of runner: RunnerID) async throws -> [HistoryEntry]
@@ -180,4 +185,12 @@ public protocol StateStore: Sendable {
     func job(_ id: JobID) async throws -> Job?
     func runner(_ id: RunnerID) async throws -> Runner?
     func jobCounts() async throws -> [String: Int]
+}
+
+extension StateStore {
+    /// Returns when the changes, and all that were enqueued before, are on disk.
+    public func save(_ changes: [Change]) async throws {
+        enqueue(changes)
+        try await flush()
+    }
 }

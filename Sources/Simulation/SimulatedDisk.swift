@@ -1,0 +1,82 @@
+import Fleet
+import Store
+
+/// What survives a killed daemon.
+final class SimulatedDisk {
+    unowned let world: World
+    var jobs: [JobID: Job] = [:]
+    var runners: [RunnerID: Runner] = [:]
+    var pausedPools: Set<String> = []
+    private var fullUntil = Timestamp(milliseconds: 0)
+    let instance = "0123456789ab"
+
+    init(world: World) { self.world = world }
+
+    func write(_ changes: [Change]) throws {
+        if world.now < fullUntil {
+            world.count("write to a full disk")
+            throw SimulatedFailure(description: "the disk is full")
+        }
+        if world.strikes("disk full", world.rates.diskFull) {
+            fullUntil = world.now + world.random.between(1000, 120_000)
+            throw SimulatedFailure(description: "the disk is full")
+        }
+        for change in changes {
+            switch change {
+            case .job(let job): jobs[job.id] = job
+            case .runner(let runner): runners[runner.id] = runner
+            case .pool(let name, let paused): if paused { pausedPools.insert(name) } else { pausedPools.remove(name) }
+            case .history: break
+            }
+        }
+    }
+
+    var liveRunners: [Runner] { runners.values.filter(\.isLive).sorted { $0.id < $1.id } }
+}
+
+/// The disk as one life of the daemon sees it, through the shipped write queue.
+final class SimulatedStore: StateStore {
+    private let world: World
+    private let life: Int
+    private let queue: WriteQueue
+
+    init(world: World) {
+        self.world = world
+        let life = world.generation
+        self.life = life
+        queue = WriteQueue { changes in
+            await world.pause(life, world.random.between(0, 8))
+            // A write is whole or not at all; the power can go just before or just after.
+            if world.rates.crash > 0, world.random.chance(world.rates.crash) {
+                world.crash("before a write")
+                await world.never()
+            }
+            try world.disk.write(changes)
+            if world.rates.crash > 0, world.random.chance(world.rates.crash) {
+                world.crash("after a write")
+                await world.never()
+            }
+        }
+    }
+
+    func enqueue(_ changes: [Change]) { if life == world.generation { queue.enqueue(changes) } }
+    func flush() async throws { try await queue.flush() }
+
+    private func read<T>(_ body: (SimulatedDisk) -> T) async -> T {
+        await world.pause(life, .milliseconds(1))
+        return body(world.disk)
+    }
+
+    func load() async throws -> Memory {
+        await read { disk in
+            Memory(
+                instance: disk.instance, jobs: disk.jobs.values.filter { !$0.status.isOver }.sorted { $0.id < $1.id }, runners: disk.liveRunners,
+                finishedJobs: disk.jobs.values.filter(\.status.isOver).map(\.id).sorted(), pausedPools: disk.pausedPools)
+        }
+    }
+    func history(of runner: RunnerID) async throws -> [HistoryEntry] { [] }
+    func recentJobs(limit: Int) async throws -> [Job] { await read { Array($0.jobs.values.sorted { $0.id > $1.id }.prefix(limit)) } }
+    func job(_ id: JobID) async throws -> Job? { await read { $0.jobs[id] } }
+    func runner(_ id: RunnerID) async throws -> Runner? { await read { $0.runners[id] } }
+    func jobCounts() async throws -> [String: Int] { await read { $0.jobs.values.reduce(into: [:]) { $0[$1.status.rawValue, default: 0] += 1 } } }
+}

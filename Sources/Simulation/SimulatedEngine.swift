@@ -1,0 +1,212 @@
+import Fleet
+
+/// A container engine as a value, and in each container a runner that behaves, or doesn't.
+final class SimulatedEngine {
+    enum Manners: Sendable { case good, mute, idle, diesInJob, endsAtOnce, deaf }
+
+    final class Container {
+        let spec: RunnerSpec
+        var state = "created"
+        var exitCode = 0
+        var registration: Int64?
+        var manners = Manners.good
+        var job: JobID?
+        var isQuitting = false
+        init(_ spec: RunnerSpec) { self.spec = spec }
+    }
+
+    unowned let world: World
+    private(set) var containers: [RunnerID: Container] = [:]
+    private var downUntil = Timestamp(milliseconds: 0)
+    private var pullsFailUntil = Timestamp(milliseconds: 0)
+    var listeners: [(DriverEvent) -> Void] = []
+    var budget = HostBudget()
+    /// Runners that an operator took away by force.
+    var forced: Set<RunnerID> = []
+    private(set) var mostAtOnce = 0
+
+    init(world: World) { self.world = world }
+
+    func goDown(for time: Duration) {
+        world.count("engine down for a while")
+        downUntil = world.now + time
+        tell(.disconnected("the engine is down"))
+        world.after(time) { self.tell(.resync) }
+    }
+
+    func failPulls(for time: Duration) {
+        world.count("images cannot be pulled for a while")
+        pullsFailUntil = world.now + time
+    }
+
+    func outage() -> (any Error)? { world.now < downUntil ? SimulatedFailure(description: "the engine does not answer") : nil }
+
+    private func tell(_ event: DriverEvent) { for listener in listeners { listener(event) } }
+
+    // MARK: What the daemon does
+
+    func create(_ spec: RunnerSpec) throws -> String {
+        world.check(world.disk.runners[spec.runner]?.isLive == true, "2: a container is made for a runner that is not on disk")
+        world.check(spec.instance == world.disk.instance, "3: a container without our instance")
+        if world.now < pullsFailUntil { throw SimulatedFailure(description: "the image cannot be pulled") }
+        if containers[spec.runner] != nil { return spec.runner }
+        containers[spec.runner] = Container(spec)
+        world.note("engine: created \(spec.runner)")
+        let ofPool = containers.values.filter { $0.spec.pool.name == spec.pool.name }.count
+        world.check(ofPool <= spec.pool.maxRunners, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(spec.pool.maxRunners)")
+        let memory = containers.values.reduce(Int64(0)) { $0 + $1.spec.pool.memory }
+        world.check(memory <= budget.memory ?? .max, "4: more memory is promised than the host's budget")
+        mostAtOnce = max(mostAtOnce, containers.count)
+        return spec.runner
+    }
+
+    func start(_ spec: RunnerSpec, token: Secret) throws {
+        guard let container = containers[spec.runner] else { throw SimulatedFailure(description: "no such container") }
+        guard container.state == "created" else { return }
+        container.state = "running"
+        container.registration = Int64(token.reveal())
+        if world.strikes("bad runner", world.rates.badRunner) {
+            let kinds: [Manners] = [.mute, .idle, .diesInJob, .endsAtOnce, .deaf]
+            container.manners = kinds[world.random.below(kinds.count)]
+        }
+        world.note("engine: started \(spec.runner), \(container.manners)")
+        if container.manners == .endsAtOnce {
+            world.after(world.random.between(10, 2000)) { self.exit(container, code: 1) }
+        } else if container.manners != .mute {
+            world.after(world.random.between(50, 3000)) { self.ask(container) }
+        }
+    }
+
+    func signal(_ runner: RunnerID) {
+        guard let container = containers[runner], container.state == "running", container.manners != .deaf else { return }
+        container.isQuitting = true
+        if container.job == nil { world.after(world.random.between(10, 2000)) { if container.job == nil { self.exit(container, code: 0) } } }
+    }
+
+    func remove(_ runner: RunnerID) {
+        guard let container = containers.removeValue(forKey: runner) else { return }
+        if let job = container.job, container.state == "running", world.gitlab.jobs[job]?.status == .running {
+            world.check(forced.contains(runner), "1: the busy runner \(runner) is removed, with job \(job)")
+            lose(job)
+        } else {
+            world.check(true, "1")
+        }
+        container.state = "removed"
+        world.note("engine: removed \(runner)")
+    }
+
+    func checkNotBusy(registration: Int64, _ what: String) {
+        let busy = containers.values.first {
+            $0.registration == registration && $0.state == "running" && $0.job.flatMap { world.gitlab.jobs[$0]?.status } == .running
+        }
+        world.check(busy.map { forced.contains($0.spec.runner) } ?? true, "1: a busy runner is \(what)")
+    }
+
+    /// The host loses its power: containers are kept, and their processes are gone.
+    func losePower() {
+        for container in containers.values.sorted(by: { $0.spec.runner < $1.spec.runner }) where container.state == "running" {
+            container.state = "exited"
+            container.exitCode = 137
+            if let job = container.job { lose(job) }
+            container.job = nil
+        }
+    }
+
+    // MARK: What runners do
+
+    private func ask(_ container: Container) {
+        guard container.state == "running", container.job == nil else { return }
+        if container.isQuitting { return exit(container, code: 0) }
+        let gitlab = world.gitlab
+        if gitlab.isUp, let id = container.registration, gitlab.runners[id] != nil {
+            gitlab.runners[id]?.hasContacted = true
+            if container.manners != .idle, let job = gitlab.take(runner: id) { return work(container, job) }
+        }
+        world.after(world.random.between(1000, 3000)) { self.ask(container) }
+    }
+
+    private func work(_ container: Container, _ job: SimulatedGitLab.Job) {
+        container.job = job.id
+        if container.manners == .diesInJob {
+            world.after(job.duration / 2) {
+                guard container.state == "running", container.job == job.id else { return }
+                container.job = nil
+                self.exit(container, code: 137)
+                self.lose(job.id)
+            }
+            return
+        }
+        world.after(job.duration) {
+            guard container.state == "running", container.job == job.id else { return }
+            container.job = nil
+            self.world.gitlab.set(job.id, self.world.random.chance(0.9) ? .success : .failed)
+            self.ask(container)
+        }
+    }
+
+    /// A runner hears that its job was cancelled with its next call, and drops it.
+    func cancelled(_ job: JobID) {
+        guard let container = containers.values.first(where: { $0.job == job }) else { return }
+        world.after(world.random.between(100, 3000)) {
+            guard container.state == "running", container.job == job else { return }
+            container.job = nil
+            self.ask(container)
+        }
+    }
+
+    /// Its runner is gone: GitLab finds out in its own time.
+    private func lose(_ job: JobID) {
+        world.after(.seconds(600)) { self.world.gitlab.set(job, .failed) }
+    }
+
+    private func exit(_ container: Container, code: Int) {
+        guard container.state == "running" else { return }
+        container.state = "exited"
+        container.exitCode = code
+        world.note("engine: \(container.spec.runner) exited with \(code)")
+        if world.strikes("engine event lost", world.rates.eventLost) { return }
+        world.after(world.random.between(1, 200)) { self.tell(.exited(runner: container.spec.runner, exitCode: code)) }
+    }
+}
+
+/// The engine as one life of the daemon calls it.
+final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
+    private let world: World
+    private let life: Int
+
+    init(world: World) {
+        self.world = world
+        life = world.generation
+    }
+
+    private func call<T>(_ what: String, _ effect: (SimulatedEngine) throws -> T) async throws -> T {
+        try await world.call(what, of: life, outage: world.engine.outage) { try effect(world.engine) }
+    }
+
+    func create(_ spec: RunnerSpec) async throws -> String { try await call("create") { try $0.create(spec) } }
+    func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
+        try await call("start") { try $0.start(spec, token: credentials.token) }
+    }
+    func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { $0.signal(runner) } }
+    func remove(_ runner: RunnerID) async throws { try await call("remove") { $0.remove(runner) } }
+    func list() async throws -> [DriverObject] {
+        try await call("list") { engine in
+            engine.containers.values.sorted { $0.spec.runner < $1.spec.runner }.map {
+                DriverObject(
+                    id: $0.spec.runner, runner: $0.spec.runner, running: $0.state != "exited", started: $0.state == "running",
+                    exitCode: $0.state == "exited" ? $0.exitCode : nil)
+            }
+        }
+    }
+    func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] { try await call("log") { _ in [] } }
+    func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        AsyncThrowingStream { $0.finish() }
+    }
+    func events() -> AsyncStream<DriverEvent> {
+        let (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
+        out.yield(.resync)
+        let (world, life) = (world, life)
+        world.engine.listeners.append { event in if life == world.generation { out.yield(event) } }
+        return stream
+    }
+}

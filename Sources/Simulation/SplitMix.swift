@@ -1,0 +1,17 @@
+/// SplitMix64: small, fast, and the same for the same seed everywhere.
+public struct SplitMix: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+    public init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+    public mutating func below(_ bound: Int) -> Int { bound <= 1 ? 0 : Int(next() % UInt64(bound)) }
+    public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
+    public mutating func chance(_ probability: Double) -> Bool { unit() < probability }
+    /// Milliseconds between two bounds.
+    public mutating func between(_ low: Int, _ high: Int) -> Duration { .milliseconds(low + below(high - low + 1)) }
+}
