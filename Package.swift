@@ -133,6 +133,7 @@ let package = Package(
             ], swiftSettings: ours),
         .testTarget(
             name: "SystemdTests", dependencies: ["Systemd", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+        .testTarget(name: "SimulationTests", dependencies: ["autogit-simulate"], swiftSettings: ours),
         .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),
         .testTarget(
             name: "ContainerDriverTests", dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "TestBench"],

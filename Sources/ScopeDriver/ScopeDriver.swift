@@ -71,7 +71,12 @@ public final class ScopeDriver: RunnerDriver {
             throw ScopeError(
                 description: "the process ended at once: \(JournalTail.lines(identifier: Runner.name(of: spec.runner), most: 3).joined(separator: " | "))")
         }
-        try await manager.startTransient(scope(spec.runner), plan.scope(pid: UInt32(pid)))
+        do {
+            try await manager.startTransient(scope(spec.runner), plan.scope(pid: UInt32(pid)))
+        } catch let error as BusError where error.message.contains("OOMPolicy") {
+            // A systemd before 253 knows no such setting for scopes, and does not end them either.
+            try await manager.startTransient(scope(spec.runner), plan.scope(pid: UInt32(pid)).filter { !$0.isOOMPolicy })
+        }
         try await open(gate)
         try await watch(spec.runner, pid: pid_t(pid))
     }

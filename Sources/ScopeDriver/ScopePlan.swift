@@ -70,8 +70,14 @@ struct ScopePlan {
             .text("Description", description), .text("Slice", Self.slice), .pids([pid]), .text("CollectMode", "inactive-or-failed"),
             .number("CPUQuotaPerSecUSec", UInt64(spec.pool.cpus * 1_000_000)), .number("MemoryMax", UInt64(spec.pool.memory)),
             // No swap beside it, so that the limit is the limit.
-            .number("MemorySwapMax", 0), .number("TasksMax", UInt64(spec.pool.pids)), .number("IOWeight", UInt64(spec.pool.ioWeight)),
+            .number("MemorySwapMax", 0),
+            // The job that was too large fails; its runner lives to tell GitLab so.
+            .text("OOMPolicy", "continue"), .number("TasksMax", UInt64(spec.pool.pids)), .number("IOWeight", UInt64(spec.pool.ioWeight)),
             .number("TimeoutStopUSec", 10_000_000),
         ]
     }
+}
+
+extension UnitProperty {
+    var isOOMPolicy: Bool { if case .text("OOMPolicy", _) = self { true } else { false } }
 }

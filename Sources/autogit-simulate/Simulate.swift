@@ -3,7 +3,7 @@ import Simulation
 
 /// Many seeds, in as many processes as there are processors.
 ///
-/// usage: autogit-simulate [--seeds N] [--first N] [--seed N] [--workers N] [--stop-early yes]
+/// usage: autogit-simulate --scenarios yes | [--seeds N] [--first N] [--seed N] [--workers N] [--stop-early yes]
 @main
 struct Simulate {
     static func main() {
@@ -19,6 +19,7 @@ struct Simulate {
         if let text = options["--seed"], let seed = UInt64(text) {
             exit(one(seed))
         }
+        if options["--scenarios"] != nil { exit(scenarios()) }
         let first = UInt64(options["--first"] ?? "1") ?? 1
         let count = UInt64(options["--seeds"] ?? "1000") ?? 1000
         if options["--worker"] != nil {
@@ -28,6 +29,32 @@ struct Simulate {
                 manage(first, count, Int(options["--workers"] ?? "") ?? ProcessInfo.processInfo.activeProcessorCount, stopEarly: options["--stop-early"] != nil)
             )
         }
+    }
+
+    /// The named scenarios, each with several seeds, and the regressions. The last line counts them.
+    private static func scenarios() -> Int32 {
+        var passed = 0
+        var failed = 0
+        func tell(_ name: String, _ complaints: [String]) {
+            if complaints.isEmpty { passed += 1 } else { failed += 1 }
+            print(complaints.isEmpty ? "ok     \(name)" : "FAILED \(name): \(complaints[0])")
+        }
+        for scenario in NamedScenario.all {
+            var complaints: [String] = []
+            for seed in UInt64(1)...20 where complaints.isEmpty {
+                let simulation = Simulation(seed: seed, plan: scenario.plan())
+                complaints = simulation.run().violations + [scenario.complaint(simulation)].compactMap { $0 }
+                if !complaints.isEmpty { complaints[0] += " (seed \(seed))" }
+            }
+            tell(scenario.name, complaints)
+        }
+        for (seed, bug) in NamedScenario.regressions {
+            tell("seed \(seed): \(bug)", Simulation(seed: seed, plan: Simulation.plan(for: seed)).run().violations)
+        }
+        let replays = (0..<2).map { _ in Simulation(seed: 42, plan: Simulation.plan(for: 42), keepsStory: true).run().story }
+        tell("a seed replays exactly", replays[0] == replays[1] ? [] : ["two runs of seed 42 differ"])
+        print("scenarios: \(passed) passed, \(failed) failed")
+        return failed == 0 ? 0 : 1
     }
 
     /// One seed with its story.

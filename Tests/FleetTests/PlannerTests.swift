@@ -86,8 +86,28 @@ private func plan(
     }
 
     @Test func aRunnerThatAJobNeedsDoesNotCoolDown() {
+        var p = pool("p", ["a"])
+        p.cooldown = .seconds(60)
+        let needed = plan([pending(1, ["a"])], [idle("one", p)], [PoolState(p)], at: start + .seconds(119))
+        #expect(needed.actions.isEmpty && needed.wakeAt == start + .seconds(120))
+    }
+
+    /// An idle runner asks GitLab every few seconds: one that had the whole start_timeout will not take the job.
+    @Test func aRunnerThatIgnoresAJobIsDismissedAndReplaced() {
         let p = pool("p", ["a"])
-        #expect(plan([pending(1, ["a"])], [idle("one", p)], [PoolState(p)], at: start + .seconds(900)).actions.isEmpty)
+        let late = plan([pending(1, ["a"])], [idle("one", p)], [PoolState(p)], at: start + .seconds(120))
+        #expect(late.actions == [.dismiss("one", ignored: 1), .launch(pool: "p", job: 1)])
+    }
+
+    @Test func aJobOnHoldIsNoDemandAndSaysWhy() {
+        let p = pool("p", ["a"])
+        let held = Planner.plan(
+            Snapshot(jobs: [pending(1, ["a"])], runners: [], pools: [PoolState(p)], budget: HostBudget(), now: start, holds: [1: start + .seconds(300)]))
+        #expect(held.actions.isEmpty && held.wakeAt == start + .seconds(300))
+        #expect(held.waiting[1]?.contains("no runner that was there for it took it") == true)
+        let after = Planner.plan(
+            Snapshot(jobs: [pending(1, ["a"])], runners: [], pools: [PoolState(p)], budget: HostBudget(), now: start + .seconds(300), holds: [1: start]))
+        #expect(after.actions == [.launch(pool: "p", job: 1)])
     }
 
     @Test func warmRunnersAreStartedAndKept() {
@@ -156,7 +176,7 @@ private func plan(
         for action in plan.actions {
             switch action {
             case .launch(let pool, _): launched[pool, default: 0] += 1
-            case .stop(let id), .kill(let id), .fail(let id, _):
+            case .stop(let id), .kill(let id), .fail(let id, _), .dismiss(let id, _):
                 #expect(runners.first { $0.id == id }?.isBusy == false)
             case .drain, .remove: break
             }
