@@ -101,6 +101,11 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(name: "autogit-simulate", dependencies: ["Simulation"], swiftSettings: ours),
         .executableTarget(
+            name: "autogit-chaos",
+            dependencies: [
+                "TestBench", "GitLabSimulator", "ControlModel", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: ours),
+        .executableTarget(
             name: "autogit-simulator",
             dependencies: ["GitLabSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),
         .executableTarget(
@@ -133,6 +138,9 @@ let package = Package(
             ], swiftSettings: ours),
         .testTarget(
             name: "SystemdTests", dependencies: ["Systemd", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator"],
+            swiftSettings: ours),
         .testTarget(name: "SimulationTests", dependencies: ["autogit-simulate"], swiftSettings: ours),
         .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),
         .testTarget(

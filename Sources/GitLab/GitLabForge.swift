@@ -341,7 +341,7 @@ enum Paging {
     static func next(after answer: HTTPResponse, base: String) -> String? {
         guard let link = answer.header("link") else { return nil }
         for part in link.split(separator: ",") where part.contains("rel=\"next\"") {
-            guard let open = part.firstIndex(of: "<"), let close = part.firstIndex(of: ">") else { continue }
+            guard let open = part.firstIndex(of: "<"), let close = part[open...].firstIndex(of: ">") else { continue }
             let url = part[part.index(after: open)..<close]
             guard let api = url.firstRange(of: "/api/v4/") else { continue }
             return String(url[api.lowerBound...])

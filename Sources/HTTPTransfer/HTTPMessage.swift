@@ -39,6 +39,12 @@ public struct HTTPResponse: Sendable {
         headers.last { $0.name == name.lowercased() }?.value
     }
     public var text: String { String(decoding: body, as: UTF8.self) }
+    public init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
     public var isSuccess: Bool { (200..<300).contains(status) }
 }
 

@@ -32,6 +32,13 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
     public var key: String?
     public var message: String
 
+    public init(file: String, line: Int? = nil, key: String? = nil, message: String) {
+        self.file = file
+        self.line = line
+        self.key = key
+        self.message = message
+    }
+
     public var description: String {
         let place = line.map { "\(file):\($0)" } ?? file
         return key.map { "\(place): \($0): \(message)" } ?? "\(place): \(message)"
@@ -41,6 +48,7 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
 /// All that is wrong.
 public struct InvalidSettings: Error, Sendable, CustomStringConvertible {
     public var errors: [SettingsError]
+    public init(errors: [SettingsError]) { self.errors = errors }
     public var description: String { errors.map(\.description).joined(separator: "\n") }
 }
 

@@ -33,6 +33,14 @@ extension Settings {
         return try parse(text, file: path, environment: environment)
     }
 
+    /// Whether the first lines of a text are TOML, or all of them. toml++, which TOMLKit wraps, has assertions that some
+    /// broken texts fail, such as `[.x]` or `a = [,]`: then this ends the process. So whoever must not end asks in
+    /// a process of its own first.
+    public static func isTOML(_ text: String, lines: Int? = nil) -> Bool {
+        let part = lines.map { text.split(separator: "\n", omittingEmptySubsequences: false).prefix($0).joined(separator: "\n") } ?? text
+        return (try? TOMLTable(string: part)) != nil
+    }
+
     /// - Throws: `InvalidSettings`, `NotConfigured`
     public static func parse(_ text: String, file: String, environment: SettingsEnvironment) throws -> Settings {
         let table: TOMLTable

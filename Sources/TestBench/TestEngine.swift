@@ -9,7 +9,7 @@ public struct TestEngine: Sendable {
     public let engine: Engine
     /// Where our own service keeps everything; nil for an engine that was there.
     public let directory: String?
-    private let service: Child?
+    private let service: Service?
 
     /// Made once for this process; ends with it.
     public static let shared = Task { try await TestEngine.start() }
@@ -32,23 +32,54 @@ public struct TestEngine: Sendable {
         unlink(socket)
         let configuration = "\(directory)/containers.conf"
         try machineSettings().write(toFile: configuration, atomically: true, encoding: .utf8)
-        let service = try await Child.start(
-            "podman",
-            ["--root", "\(directory)/storage", "--runroot", run, "--tmpdir", "\(run)/tmp", "system", "service", "--time=0", "unix://\(socket)"],
-            environment: ["CONTAINERS_CONF": configuration], log: "\(directory)/service.log", whenParentDies: "TERM")
+        let service = Service(directory: directory, socket: socket, configuration: configuration)
+        try await service.start()
         let engine = Engine(socket: socket, http: http)
         for attempt in 0... {
             do {
                 try await engine.ping()
                 break
             } catch {
-                guard attempt < 200, service.isRunning else {
+                guard attempt < 200, await service.isRunning else {
                     throw Command.Failed(description: "podman's service does not answer at \(socket): \(error); see \(directory)/service.log")
                 }
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
         return TestEngine(socket: socket, engine: engine, directory: directory, service: service)
+    }
+
+    /// Kills our own service with SIGKILL and starts it again. Its containers go on.
+    public func restartService() async throws {
+        guard let service else { return }
+        await service.stop(SIGKILL)
+        unlink(socket)
+        try await service.start()
+    }
+
+    /// `podman system service` as a process.
+    private actor Service {
+        let directory: String
+        let socket: String
+        let configuration: String
+        private var child: Child?
+
+        init(directory: String, socket: String, configuration: String) {
+            self.directory = directory
+            self.socket = socket
+            self.configuration = configuration
+        }
+
+        func start() async throws {
+            let run = "\(directory)/run"
+            child = try await Child.start(
+                "podman",
+                ["--root", "\(directory)/storage", "--runroot", run, "--tmpdir", "\(run)/tmp", "system", "service", "--time=0", "unix://\(socket)"],
+                environment: ["CONTAINERS_CONF": configuration], log: "\(directory)/service.log", whenParentDies: "TERM")
+        }
+
+        var isRunning: Bool { child?.isRunning ?? false }
+        func stop(_ signal: Int32 = SIGTERM) async { await child?.stop(signal) }
     }
 
     public func stop() async {

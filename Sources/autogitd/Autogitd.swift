@@ -27,11 +27,20 @@ struct Autogitd: AsyncParsableCommand {
     @Flag(help: "Check the configuration, print what was understood, and exit.")
     var check = false
 
+    @Option(help: .hidden)
+    var probe: Int?
+
     @Option(help: "The least severe messages to log: trace, debug, info, notice, warning, error.")
     var logLevel: Logger.Level = .info
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        if let probe {
+            // No core dump for what was to be expected.
+            var none = rlimit()
+            setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+            return ParserProbe.run(config, lines: probe)
+        }
         // Jobs in scopes run as our user: they must not read our memory, where the token is.
         if autogit_set_undumpable() != 0 { FileHandles.standardError("autogitd: the process cannot be made undumpable\n") }
         let sockets = InheritedSockets.take()
@@ -82,6 +91,7 @@ struct SettingsFile: Sendable {
     ///   outside of the unit.
     /// - Throws: `InvalidSettings`, `NotConfigured`
     func read(asInstalled: Bool = false) throws -> Settings {
+        try ParserProbe(path: path).check()
         let besides = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         return try Settings.read(
             path: path,

@@ -1,0 +1,125 @@
+import ArgumentParser
+import ControlModel
+import Foundation
+import GitLabSimulator
+import TestBench
+
+/// The daemon killed at random moments, with real containers and a runner that we did not write; Podman's service
+/// killed and restarted, GitLab's API cut off. At the end everything is looked at from outside.
+@main
+struct Chaos: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "autogit-chaos", abstract: "Kills the daemon at random moments, with real containers.")
+
+    @Option(help: "The autogitd to kill.")
+    var daemon = ".build/debug/autogitd"
+
+    @Option(help: "How often it is killed.")
+    var kills = 200
+
+    @Option(help: "The script that makes the runner's image.")
+    var recipe = "scripts/runner-image"
+
+    @Option(help: "Of the moments.")
+    var seed: UInt64 = 1
+
+    private static let pipeline = """
+        stages: [one, two]
+        first:
+          stage: one
+          script: ["echo first"]
+          tags: [x]
+        second:
+          stage: one
+          script: ["sleep 2"]
+          tags: [x]
+        third:
+          stage: two
+          script: ["echo third"]
+          tags: [x]
+        """
+
+    func run() async throws {
+        let directory = "/tmp/autogit-chaos-\(getpid())"
+        let engine = try await TestEngine.start()
+        do {
+            try await engine.ensureRunnerImage(recipe: recipe)
+            let passed = try await run(engine, directory)
+            await engine.stop()
+            if !passed { throw ExitCode(1) }
+            try? FileManager.default.removeItem(atPath: directory)
+        } catch {
+            await engine.stop()
+            throw error
+        }
+    }
+
+    private func run(_ engine: TestEngine, _ directory: String) async throws -> Bool {
+        var random = SeededRandom(seed: seed)
+        let gitlab = try await GitLabSimulator.start(directory: directory)
+        await gitlab.instance.add(AccessToken(secret: "glpat-chaos", scopes: ["api"], isAdmin: true))
+        let daemon = try DaemonUnderTest(
+            program: daemon, directory: "\(directory)/autogit", gitlab: gitlab.url, token: "glpat-chaos", engine: engine.socket, pollInterval: "2s",
+            settings: """
+                [[pool]]
+                name = "p"
+                tags = ["x"]
+                image = "\(TestEngine.runner)"
+                command = ["/usr/local/bin/autogit-python-runner"]
+                network = "host"
+                memory = "256MiB"
+                max_runners = 4
+                cooldown = "3s"
+                """)
+        try await daemon.start()
+        let instance = try await daemon.get("/status", as: StatusView.self).instance
+        let project = try await gitlab.instance.addProject(path: "root/chaos", pipelineFile: Self.pipeline)
+        _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret)
+        var jobs: [Int64] = []
+        var services = 0
+        var outages = 0
+        for kill in 1...max(1, kills) {
+            if kill % 6 == 1 { jobs += try await gitlab.instance.createPipeline(project: project.id) }
+            try await Task.sleep(for: .milliseconds(Int.random(in: 5...1200, using: &random)))
+            if kill % 25 == 0 {
+                // Containers outlive the service; what asks it meanwhile is refused.
+                try await engine.restartService()
+                services += 1
+            }
+            if kill % 10 == 0 {
+                // What the daemon calls, not what runners call: a job whose runner gave up is GitLab's own to end.
+                for (method, path) in [("POST", "/api/graphql"), ("POST", "/api/v4/user"), ("GET", "/api/v4/runners"), ("DELETE", "/api/v4/runners/")] {
+                    await gitlab.instance.inject(Bool.random(using: &random) ? .status(502) : .dropAnswer, method: method, path: path, times: 5)
+                }
+                outages += 1
+            }
+            await daemon.stop(SIGKILL)
+            try await daemon.start()
+            if kill % 20 == 0 { print("chaos: \(kill) kills, \(await gitlab.instance.jobs.values.filter { $0.isOver }.count) of \(jobs.count) jobs over") }
+        }
+        await gitlab.instance.healFaults()
+        let ids = jobs
+        let quiet = await gitlab.instance.wait(seconds: 180) { gitlab in
+            ids.allSatisfy { gitlab.jobs[$0]?.isOver == true } && gitlab.runners.isEmpty
+        }
+        for _ in 0..<100 where try await !daemon.runners().isEmpty { try await Task.sleep(for: .milliseconds(100)) }
+        let live = try await daemon.runners().map(\.name)
+        await daemon.stop()
+        let containers = try await engine.containers(instance: instance)
+        await engine.removeContainers(instance: instance)
+        let registrations = await gitlab.instance.runners.values.map(\.description)
+        let all = await gitlab.instance.jobs
+        let bad = ids.compactMap { all[$0] }.filter { $0.status != "success" }
+        let stored = try await Command.run(
+            "sqlite3", ["\(daemon.directory)/state/autogit.db", "SELECT count(*) FROM runners WHERE phase != 'removed'"])
+        let inStore = String(decoding: stored, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        await gitlab.stop()
+        for job in bad { print("chaos: job \(job.id) is \(job.status)") }
+        for name in live + containers + registrations { print("chaos: left behind: \(name)") }
+        let fine = quiet && bad.isEmpty && live.isEmpty && containers.isEmpty && registrations.isEmpty && inStore == "0"
+        if !fine { print("chaos: the daemon's log is \(daemon.logPath); \(inStore) live runners in the store") }
+        print(
+            "chaos: \(kills) kills, \(services) of the engine's service, \(outages) outages of GitLab: \(ids.count - bad.count) jobs finished, \(bad.count) not, "
+                + "\(containers.count) orphans, \(registrations.count) ghosts")
+        return fine
+    }
+}

@@ -1,0 +1,205 @@
+import Fleet
+import Foundation
+import GitLabSimulator
+import HTTPTransfer
+import Testing
+
+@testable import ContainerDriver
+@testable import GitLab
+@testable import Settings
+
+/// Everything that comes from outside, bent and broken from a seed: what is read must end in a value or an error, at
+/// once. A crash ends the test run; the time of the slowest case is looked at.
+///
+/// `AUTOGIT_FUZZ_CASES` sets how many cases each reader gets; 20,000 by default, so 120,000 in all.
+@Suite struct FuzzTests {
+    private static let cases = ProcessInfo.processInfo.environment["AUTOGIT_FUZZ_CASES"].flatMap { Int($0) } ?? 20_000
+
+    /// Changes a good input: bytes, pieces, lengths, nesting.
+    private struct Bender {
+        var random: SeededRandom
+        let dictionary: [[UInt8]] = [
+            "null", "-1", "1e999", "99999999999999999999", "\"", "\\u0000", "\\ud800", "{", "}", "[", "]", "\u{0}", "\u{1B}[2J", "\r\n", "\u{202E}", "true",
+            "0x", "[[", "]]", "=", "\"\"\"", "'''", "#", "\n", "\u{FEFF}", "build_id", "../../etc",
+        ].map { Array($0.utf8) }
+
+        mutating func below(_ bound: Int) -> Int { bound <= 1 ? 0 : Int(random.next() % UInt64(bound)) }
+
+        mutating func bend(_ good: [UInt8]) -> [UInt8] {
+            var bytes = good
+            for _ in 0...below(6) {
+                let at = below(bytes.count + 1)
+                switch below(8) {
+                case 0: if at < bytes.count { bytes[at] = UInt8(truncatingIfNeeded: random.next()) }
+                case 1: if at < bytes.count { bytes[at] ^= 1 << UInt8(below(8)) }
+                case 2: bytes.removeSubrange(at..<min(bytes.count, at + below(20)))
+                case 3: bytes.insert(contentsOf: dictionary[below(dictionary.count)], at: at)
+                case 4: bytes.insert(contentsOf: bytes[at..<min(bytes.count, at + below(40))], at: below(bytes.count + 1))
+                case 5: bytes = Array(bytes.prefix(at))
+                case 6: bytes.insert(contentsOf: [UInt8](repeating: [0x5B, 0x7B, 0x22, 0x20][below(4)], count: below(3000)), at: at)
+                default: bytes.insert(contentsOf: (0..<below(12)).map { _ in UInt8(truncatingIfNeeded: random.next()) }, at: at)
+                }
+            }
+            return bytes
+        }
+    }
+
+    private func fuzz(_ seed: UInt64, _ good: [[UInt8]], _ read: ([UInt8]) -> Void) {
+        var bender = Bender(random: SeededRandom(seed: seed))
+        let clock = ContinuousClock()
+        var slowest = Duration.zero
+        var worst: [UInt8] = []
+        for index in 0..<Self.cases {
+            let input = bender.bend(good[index % good.count])
+            let time = clock.measure { read(input) }
+            if time > slowest { (slowest, worst) = (time, input) }
+        }
+        #expect(slowest < .seconds(1), "\(slowest) for: \(String(decoding: worst.prefix(500), as: UTF8.self))")
+    }
+
+    private static let payloads: [[UInt8]] = {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "GitLabTests/Payloads")
+        let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+        return files.sorted { $0.path < $1.path }.compactMap { try? Array(Data(contentsOf: $0)) }
+    }()
+
+    @Test func webhooks() {
+        #expect(Self.payloads.count >= 7)
+        fuzz(1, Self.payloads) { input in
+            switch try? JobHook.decode(input) {
+            case .job(let job):
+                // What gets through is of use: it is known, and not of our making.
+                #expect(job.id > 0 && job.projectID > 0 && job.status.isKnown)
+            case .unusable, nil: break
+            }
+        }
+    }
+
+    @Test func gitLabsAnswers() {
+        let graph =
+            #"{"data":{"jobs":{"nodes":[{"id":"gid://gitlab/Ci::Build/1","name":"a","status":"PENDING","tags":["x"],"runner":null,"pipeline":{"project":{"id":"gid://gitlab/Project/2","fullPath":"a/b"}}}],"pageInfo":{"hasNextPage":true,"endCursor":"x"}}}}"#
+        fuzz(2, Self.payloads + [Array(graph.utf8)]) { input in
+            let data = Data(input)
+            _ = try? JSONDecoder().decode(JobResource.self, from: data)
+            _ = try? JSONDecoder().decode(RunnerResource.self, from: data)
+            _ = try? JSONDecoder().decode(NewRunnerResource.self, from: data)
+            _ = (try? JSONDecoder().decode(GraphQLJobs.self, from: data))?.data?.jobs?.nodes.compactMap(\.observation)
+        }
+    }
+
+    @Test func gitLabsLinks() {
+        let link = #"<http://h/api/v4/projects/1/jobs?page=2&per_page=100>; rel="next", <http://h/api/v4/x>; rel="last""#
+        fuzz(3, [Array(link.utf8)]) { input in
+            let answer = HTTPResponse(status: 200, headers: [("link", String(decoding: input, as: UTF8.self))], body: [])
+            if let next = Paging.next(after: answer, base: "http://gitlab.test") { #expect(next.hasPrefix("/api/v4/")) }
+        }
+    }
+
+    @Test func theEnginesStreams() {
+        let good = [
+            #"{"status":"die","Action":"die","Actor":{"ID":"x","Attributes":{"autogit.runner":"abc","exitCode":"137"}}}"#,
+            #"{"status":"Downloading","progressDetail":{"current":1,"total":2},"id":"x"}"# + "\n" + #"{"error":"no such image"}"# + "\n",
+        ].map { Array($0.utf8) }
+        fuzz(4, good + [[1, 0, 0, 0, 0, 0, 0, 3] + Array("ab\n".utf8), [2, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]]) { input in
+            _ = ContainerEvent(input)
+            var progress = PullProgress()
+            _ = try? progress.take(input)
+            _ = LogFrames.lines(of: input)
+            var frames = LogFrames()
+            let half = input.count / 2
+            let pieces = frames.take(Array(input[..<half])) + frames.take(Array(input[half...]))
+            #expect(pieces.count <= input.count)
+        }
+    }
+
+    /// Broken texts, through the daemon itself: it must end by itself, and say that the configuration is bad.
+    @Test func brokenConfigurationFiles() throws {
+        let good = """
+            [gitlab]
+            url = "http://192.168.1.170:3000"
+            token_file = "/nonexistent"
+            poll_interval = "30s"
+            [host]
+            memory = "20GiB"
+            [[pool]]
+            name = "default"
+            tags = ["autogit", "docker"]
+            env = { A = "b" }
+            memory = "2GiB"
+            cpus = 2.5
+            cooldown = "1h30m"
+            register = "group:7"
+            """
+        var bender = Bender(random: SeededRandom(seed: 5))
+        let inputs = ["[.x]\n", "a = [,]\n", "\n\n[[=\n"].map { Array($0.utf8) } + (0..<Self.cases / 100).map { _ in bender.bend(Array(good.utf8)) }
+        let file = NSTemporaryDirectory() + "autogit-fuzz-\(getpid()).toml"
+        defer { unlink(file) }
+        for input in inputs {
+            try Data(input).write(to: URL(fileURLWithPath: file))
+            let process = Process()
+            process.executableURL = Self.daemon
+            process.arguments = ["--check", "--config", file]
+            let said = Pipe()
+            process.standardError = said
+            process.standardOutput = FileHandle.nullDevice
+            try process.run()
+            let text = String(decoding: said.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            // The token's file isn't there, so nothing is good, whatever else is said.
+            #expect(
+                process.terminationReason == .exit && process.terminationStatus == 78 && !text.isEmpty,
+                "\(process.terminationStatus) \(text) for: \(String(decoding: input, as: UTF8.self))")
+        }
+    }
+
+    private static var daemon: URL {
+        let beside = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "autogitd")
+        if let beside, FileManager.default.fileExists(atPath: beside.path) { return beside }
+        return URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: ".build/debug/autogitd")
+    }
+
+    /// Good TOML with keys and values of all kinds in all places.
+    @Test func strangeConfigurations() throws {
+        let keys = [
+            "url", "token_file", "poll_interval", "projects", "name", "tags", "driver", "image", "memory", "cpus", "env", "register", "mounts", "cooldown",
+            "max_runners", "stop_signal", "warm", "http", "socket", "command", "x", "\"\"", "\"a b\"",
+        ]
+        let values = [
+            "1", "-1", "0", "9223372036854775807", "1.5", "nan", "-inf", "1e308", "true", "\"\"", "\"x\"", "\"2GiB\"", "\"-5m\"", "\"99999999999999h\"",
+            "\"http://[::1\"", "\"SIGQUIT\"", "\"group:\"", "[]", "[1, \"a\"]", "[[\"a\"]]", "{}", "{ a = 1 }", "1979-05-27", "07:32:00", "\"\\u0000\"",
+            "\"\\u001b[2J\"", "\"0.0.0.0:99999\"",
+        ]
+        let sections = ["[gitlab]", "[listen]", "[state]", "[engine]", "[host]", "[[pool]]", "[[pool]]", "[[gitlab]]", "[x]"]
+        let environment = SettingsEnvironment(machineMemory: 64 << 30, credentialsDirectory: nil)
+        var bender = Bender(random: SeededRandom(seed: 7))
+        for _ in 0..<Self.cases {
+            var text = ""
+            for _ in 0...bender.below(6) {
+                text += sections[bender.below(sections.count)] + "\n"
+                var used: Set<String> = []
+                for _ in 0..<bender.below(8) {
+                    let key = keys[bender.below(keys.count)]
+                    if used.insert(key).inserted { text += "\(key) = \(values[bender.below(values.count)])\n" }
+                }
+            }
+            do {
+                _ = try Settings.parse(text, file: "f", environment: environment)
+                Issue.record("taken: \(text)")
+            } catch let invalid as InvalidSettings {
+                #expect(!invalid.errors.isEmpty && invalid.errors.allSatisfy { !$0.message.isEmpty })
+            } catch is NotConfigured {
+            } catch {
+                Issue.record("another error: \(error) for \(text)")
+            }
+        }
+    }
+
+    @Test func sizesAndTimes() {
+        fuzz(6, ["2GiB", "1.5 GB", "1h30m", "250ms"].map { Array($0.utf8) }) { input in
+            let text = String(decoding: input, as: UTF8.self)
+            if let bytes = Units.bytes(text) { #expect(bytes >= 0) }
+            if let time = Units.duration(text) { #expect(time >= .zero) }
+        }
+    }
+}
