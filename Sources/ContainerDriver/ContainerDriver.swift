@@ -62,7 +62,9 @@ public final class ContainerDriver: RunnerDriver {
             guard let runner = found.Labels?[Self.runnerLabel] else { return nil }
             // Only these two states are ends; a container between create and start is not.
             let ended = found.State == "exited" || found.State == "dead"
-            return DriverObject(id: found.Id, runner: runner, running: !ended, started: found.State == "running" || found.State == "paused" || found.State == "stopping", exitCode: nil)
+            return DriverObject(
+                id: found.Id, runner: runner, running: !ended, started: found.State == "running" || found.State == "paused" || found.State == "stopping",
+                exitCode: nil)
         }
     }
 

@@ -266,33 +266,6 @@ extension Coordinator {
         }
     }
 
-    // MARK: Tags
-
-    /// The job's tags are in no event: the jobs API has them. A hook can come before the API shows the job.
-    func askForTags(of id: JobID) {
-        guard askingTags.insert(id).inserted else { return }
-        Task {
-            var wait = Duration.milliseconds(200)
-            while let job = self.jobs[id], job.status == .pending, job.tags == nil {
-                var asked = Duration.zero
-                do {
-                    if let seen = try await self.forge.job(project: job.projectID, id: id) {
-                        self.remember(self.take(seen))
-                        self.requestPlan()
-                        self.health.gitlab = "ok"
-                        break
-                    }
-                } catch {
-                    self.noteGitLabTrouble(error)
-                    asked = Self.retryAfter(error)
-                }
-                try? await clock.sleep(for: max(wait, asked))
-                wait = min(wait * 2, .seconds(30))
-            }
-            self.askingTags.remove(id)
-        }
-    }
-
     func noteGitLabTrouble(_ error: any Error) {
         if health.gitlab == "ok" || health.gitlab == "unknown" {
             let incident: Incident = (error as? any ForgeFailure)?.tokenRefused == true ? .tokenRefused : .gitlabUnreachable

@@ -45,7 +45,7 @@ public actor Coordinator {
     /// Runners with an action under way.
     var acting: Set<RunnerID> = []
     /// Jobs whose tags are being asked for.
-    var askingTags: Set<JobID> = []
+    var tags = TagQueue()
     /// Before this, an action for the runner that failed is not tried again.
     var retryAfter: [RunnerID: (at: Timestamp, wait: Duration)] = [:]
     var health = Health()

@@ -185,8 +185,17 @@ extension Coordinator {
             await flush()
             await lookAtDrivers()
             await verifyBusy()
+            // Once a day, and early in a life that may not see the end of one.
+            if beat % 1440 == 10 { await forgetOldThings() }
             if beat % 10 == 0 || ghostsSuspected { await removeGhosts() }
         }
+    }
+
+    /// What is kept of the past.
+    static let retention = Duration.seconds(30 * 86_400)
+
+    private func forgetOldThings() async {
+        do { try await store.forget(before: clock.now() + Self.retention * -1) } catch { noteStoreTrouble(error) }
     }
 
     func followDrivers() {

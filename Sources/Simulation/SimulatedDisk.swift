@@ -62,6 +62,12 @@ final class SimulatedStore: StateStore {
     func enqueue(_ changes: [Change]) { if life == world.generation { queue.enqueue(changes) } }
     func flush() async throws { try await queue.flush() }
 
+    func forget(before time: Timestamp) async throws {
+        await world.pause(life, .milliseconds(5))
+        world.disk.runners = world.disk.runners.filter { $0.value.isLive || ($0.value.removedAt ?? time) >= time }
+        world.disk.jobs = world.disk.jobs.filter { !$0.value.status.isOver || ($0.value.finishedAt ?? time) >= time }
+    }
+
     private func read<T>(_ body: (SimulatedDisk) -> T) async -> T {
         await world.pause(life, .milliseconds(1))
         return body(world.disk)

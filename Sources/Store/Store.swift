@@ -53,6 +53,20 @@ public final class SQLiteStore: StateStore {
     public func enqueue(_ changes: [Change]) { queue.enqueue(changes) }
     public func flush() async throws { try await queue.flush() }
 
+    public func forget(before time: Timestamp) async throws {
+        try await database.write { db in
+            try db.execute(
+                sql: """
+                    DELETE FROM runner_history WHERE runner IN (SELECT id FROM runners WHERE phase = 'removed' AND removed_at < :time);
+                    DELETE FROM runners WHERE phase = 'removed' AND removed_at < :time;
+                    DELETE FROM jobs WHERE status IN ('success', 'failed', 'canceled', 'skipped') AND coalesce(finished_at, first_seen) < :time;
+                    DELETE FROM jobs WHERE status NOT IN ('success', 'failed', 'canceled', 'skipped', 'pending', 'running', 'canceling')
+                        AND first_seen < :time;
+                    """, arguments: ["time": time.iso8601])
+        }
+        try await database.vacuum()
+    }
+
     // MARK: Reading
 
     public func load() async throws -> Memory {

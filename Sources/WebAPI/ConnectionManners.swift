@@ -2,14 +2,23 @@ import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// Connections that are open at once, over all of one listener.
-final class ConnectionLimit: Sendable {
-    static let most = 1024
-    private let open = Atomic<Int>(0)
+/// How many of something there may be at once.
+final class Limit: Sendable {
+    let most: Int
+    private let inside = Atomic<Int>(0)
+
+    init(most: Int) { self.most = most }
 
     /// - Returns: whether there is room for one more. Each call is answered by one `leave()`.
-    func enter() -> Bool { open.add(1, ordering: .relaxed).newValue <= Self.most }
-    func leave() { open.subtract(1, ordering: .relaxed) }
+    func enter() -> Bool { inside.add(1, ordering: .relaxed).newValue <= most }
+    func leave() { inside.subtract(1, ordering: .relaxed) }
+}
+
+extension Limit {
+    /// Connections of one listener.
+    static func connections() -> Limit { Limit(most: 1024) }
+    /// Webhooks whose bodies are held.
+    static func webhooks() -> Limit { Limit(most: 256) }
 }
 
 /// What a connection may do: send a request's body within a bound of time, be one of a bounded number, and,
@@ -24,12 +33,12 @@ final class ConnectionManners: ChannelInboundHandler, RemovableChannelHandler {
     /// have its request in flight.
     static let lastRequestTimeout = TimeAmount.milliseconds(500)
 
-    private let limit: ConnectionLimit
+    private let limit: Limit
     private var bodyDeadline: Scheduled<Void>?
     private var lastChance: Scheduled<Void>?
     private var isReading = false
 
-    init(limit: ConnectionLimit) { self.limit = limit }
+    init(limit: Limit) { self.limit = limit }
 
     func handlerAdded(context: ChannelHandlerContext) {
         if !limit.enter() { context.close(promise: nil) }

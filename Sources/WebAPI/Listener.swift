@@ -31,10 +31,8 @@ struct Listener: Service {
     static let idleTimeout = TimeAmount.seconds(30)
     static let backlog = 1024
 
-    private typealias Connection = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
-
     func run() async throws {
-        let limit = ConnectionLimit()
+        let limit = Limit.connections()
         let respond = respond
         let http = HTTP1Channel(
             responder: { request, writer, channel in
@@ -47,25 +45,29 @@ struct Listener: Service {
                 additionalChannelHandlers: [ConnectionManners(limit: limit)], idleTimeout: Self.idleTimeout,
                 // GitLab sends a dozen short headers.
                 httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)))
-        let quiescing = ServerQuiescingHelper(group: MultiThreadedEventLoopGroup.singleton)
-        let server = try await open(http, quiescing)
+        let group = MultiThreadedEventLoopGroup.singleton
+        let quiescing = ServerQuiescingHelper(group: group)
+        let server = try await open(http, quiescing, group)
+        let closed = server.eventLoop.makePromise(of: Void.self)
         try await withGracefulShutdownHandler {
             await onRunning()
-            try await withThrowingDiscardingTaskGroup { group in
-                try await server.executeThenClose { connections in
-                    for try await connection in connections {
-                        group.addTask { await http.handle(value: connection, logger: log) }
-                    }
-                }
-            }
+            try await closed.futureResult.get()
         } onGracefulShutdown: {
-            quiescing.initiateShutdown(promise: nil)
+            // First nothing more is accepted, and what was accepted just now gets ready; a connection that is still on
+            // its way through the channel that is closed would be reset.
+            server.setOption(.autoRead, value: false).whenComplete { _ in
+                server.eventLoop.scheduleTask(in: Self.acceptTime) { quiescing.initiateShutdown(promise: closed) }
+            }
         }
     }
 
-    private func open(_ http: HTTP1Channel, _ quiescing: ServerQuiescingHelper) async throws -> NIOAsyncChannel<Connection, Never> {
+    private static let acceptTime = TimeAmount.milliseconds(50)
+
+    /// Each connection is handled in a task that starts with its channel. An asynchronous sequence of connections would
+    /// be shorter, but one that is dropped unhandled at shutdown ends the process (NIOAsyncWriter insists on its end).
+    private func open(_ http: HTTP1Channel, _ quiescing: ServerQuiescingHelper, _ group: any EventLoopGroup) async throws -> any Channel {
         let log = log
-        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: Int32(Self.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 4)
@@ -74,11 +76,15 @@ struct Listener: Service {
                     try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
                 }
             }
-        let setUp = { @Sendable (channel: any Channel) in http.setup(channel: channel, logger: log) }
+            .childChannelInitializer { channel in
+                http.setup(channel: channel, logger: log).map { connection in
+                    Task { await http.handle(value: connection, logger: log) }
+                }
+            }
         switch address {
-        case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port, childChannelInitializer: setUp)
-        case .unix(let path): return try await bootstrap.bind(unixDomainSocketPath: path, childChannelInitializer: setUp)
-        case .inherited(let descriptor): return try await bootstrap.bind(descriptor, childChannelInitializer: setUp)
+        case .tcp(let host, let port): return try await bootstrap.bind(host: host, port: port).get()
+        case .unix(let path): return try await bootstrap.bind(unixDomainSocketPath: path).get()
+        case .inherited(let descriptor): return try await bootstrap.withBoundSocket(descriptor).get()
         }
     }
 }

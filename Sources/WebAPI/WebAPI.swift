@@ -115,11 +115,20 @@ public struct WebAPI: Sendable {
                 return answer
             }
         }
+        let atOnce = Limit.webhooks()
         router.post("/webhook/job") { request, _ -> Response in
             guard let secret = access.webhookSecret, let token = request.headers[.gitlabToken], secret.matches(token)
             else {
                 log.warning("Refused a webhook: the X-Gitlab-Token is missing or wrong")
                 throw ProblemError(.unauthorized, "the X-Gitlab-Token header is missing or wrong")
+            }
+            // Each may hold up to 1 MiB. GitLab sends a few at a time; more than these is no GitLab's doing, and it sends
+            // again what is refused so.
+            defer { atOnce.leave() }
+            guard atOnce.enter() else {
+                var answer = try JSON.problem(.serviceUnavailable, "too many webhooks at once")
+                answer.headers[.retryAfter] = "1"
+                return answer
             }
             var request = request
             let body: ByteBuffer

@@ -84,4 +84,26 @@ import Testing
         _ = try SQLiteStore(path: path)
         #expect(!FileManager.default.fileExists(atPath: path + ".before-3"))
     }
+
+    @Test func whatIsOldIsForgottenAndWhatLivesIsNot() async throws {
+        let store = try SQLiteStore(path: path)
+        var old = Job(JobObservation(id: 1, projectID: 1, status: .success), at: now)
+        old.finishedAt = now
+        let waiting = Job(JobObservation(id: 2, projectID: 1, status: .pending), at: now)
+        let new = Job(JobObservation(id: 3, projectID: 1, status: .success), at: now + .seconds(100))
+        var gone = Runner(id: "gone", pool: Pool(name: "p"), launchedFor: nil, at: now)
+        gone.phase = .removed
+        gone.removedAt = now
+        let live = Runner(id: "live", pool: Pool(name: "p"), launchedFor: nil, at: now)
+        try await store.save([
+            .job(old), .job(waiting), .job(new), .runner(gone), .runner(live), .history(HistoryEntry(runner: "gone", at: now, event: "x")),
+            .history(HistoryEntry(runner: "live", at: now, event: "x")),
+        ])
+        try await store.forget(before: now + .seconds(50))
+        #expect(try await store.recentJobs(limit: 10).map(\.id) == [3, 2])
+        let histories = try await [store.history(of: "gone").count, store.history(of: "live").count]
+        #expect(histories == [0, 1])
+        #expect(try await store.runner("gone") == nil)
+        #expect(try await store.runner("live") != nil)
+    }
 }

@@ -17,7 +17,7 @@ import Testing
 
     private let channel: EmbeddedChannel
     private let behind = Behind()
-    private let limit = ConnectionLimit()
+    private let limit = Limit.connections()
 
     init() throws {
         channel = EmbeddedChannel()
@@ -74,8 +74,8 @@ import Testing
     }
 
     @Test func oneConnectionTooManyIsClosed() throws {
-        let full = ConnectionLimit()
-        for _ in 0..<ConnectionLimit.most { #expect(full.enter()) }
+        let full = Limit(most: 3)
+        for _ in 0..<3 { #expect(full.enter()) }
         let late = EmbeddedChannel()
         try late.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         try late.pipeline.syncOperations.addHandler(ConnectionManners(limit: full))

@@ -178,6 +178,8 @@ public protocol StateStore: Sendable {
     /// Returns when all that was enqueued before is on disk. What could not be written is not forgotten: it is
     /// written with the next changes, or the next flush.
     func flush() async throws
+    /// Forgets jobs that are over and runners that were removed before a time, with their history.
+    func forget(before time: Timestamp) async throws
     /// Active jobs, live runners, and the newest of the jobs that are over.
     func load() async throws -> Memory
     func history(of runner: RunnerID) async throws -> [HistoryEntry]
