@@ -2,8 +2,11 @@
 SHELL := /bin/bash
 SWIFT ?= swift
 BUILD_FLAGS ?=
+SEEDS ?= 10000
+KILLS ?= 200
+SANITIZER ?= thread
 
-.PHONY: all build release check test demo bench deb bootstrap format clean
+.PHONY: all build release check test test-system simulate mutations chaos sanitize demo bench deb bootstrap format clean
 
 all: build
 
@@ -22,17 +25,37 @@ check: bootstrap
 test: bootstrap
 	@scripts/test
 
+# The package in a virtual machine: real systemd, cgroup v2, rootless Podman.
+test-system: bootstrap
+	@scripts/test-system
+
+# The shipped control loop on a virtual clock, against faults of all kinds. SEEDS=n
+simulate: bootstrap
+	@scripts/simulate --seeds $(SEEDS)
+
+# Deliberate bugs, each of which the simulation must catch.
+mutations: bootstrap
+	@scripts/mutations
+
+# The daemon killed at random moments, with real containers. KILLS=n
+chaos: bootstrap
+	@scripts/chaos --kills $(KILLS)
+
+# The tests under a sanitizer. SANITIZER=thread|address
+sanitize: bootstrap
+	$(SWIFT) test --sanitize=$(SANITIZER) --scratch-path .build-$(SANITIZER) --skip EndToEndTests --skip SimulationTests --skip brokenConfigurationFiles
+
 demo: bootstrap
 	@scripts/demo
 
 bench: bootstrap
 	@scripts/bench
 
-deb:
-	@echo "make deb: the Debian package is the next issue; there is nothing to build yet" >&2; exit 1
+deb: bootstrap
+	@scripts/deb
 
 format:
 	$(SWIFT) format -i -r Sources Tests Benchmarks Package.swift
 
 clean:
-	rm -rf .build out
+	rm -rf .build .build-thread .build-address out

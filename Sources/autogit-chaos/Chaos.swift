@@ -120,6 +120,7 @@ struct Chaos: AsyncParsableCommand {
         print(
             "chaos: \(kills) kills, \(services) of the engine's service, \(outages) outages of GitLab: \(ids.count - bad.count) jobs finished, \(bad.count) not, "
                 + "\(containers.count) orphans, \(registrations.count) ghosts")
+        print("chaos: \(fine ? 1 : 0) passed, \(fine ? 0 : 1) failed")
         return fine
     }
 }
