@@ -148,7 +148,7 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["TestBench", "GitLabSimulator", "ControlModel", "HTTPTransfer", "autogitd"], swiftSettings: ours),
+            dependencies: ["TestBench", "GitLabSimulator", "ControlModel", "HTTPTransfer", "autogitd", "autogitctl"], swiftSettings: ours),
     ],
     swiftLanguageModes: [.v6]
 )

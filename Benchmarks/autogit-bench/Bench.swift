@@ -28,8 +28,10 @@ struct Bench: AsyncParsableCommand {
         try await engine.ensureBusybox()
         try await engine.ensureRunnerImage(recipe: recipe)
         do {
+            try await coldStart(engine, directory)
             try await idle(engine, directory)
             try await webhooks(engine, directory)
+            try await burst(engine, directory)
             try await spawning(engine, directory)
             try await pendingToRunning(engine, directory)
         } catch {
@@ -83,6 +85,46 @@ struct Bench: AsyncParsableCommand {
             program: daemon, directory: directory, gitlab: gitlab.url, token: "glpat-bench", engine: engine.socket, pollInterval: poll, settings: pool)
         try await daemon.start()
         return daemon
+    }
+
+    /// From the process's start to READY=1, as systemd sees it.
+    private func coldStart(_ engine: TestEngine, _ directory: String) async throws {
+        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let daemon = try await daemon(engine, gitlab, directory + "/start", pool: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\n")
+        await daemon.stop()
+        let path = directory + "/notify.sock"
+        let times = try await (0..<min(samples, 15)).asyncMap { _ in try await Self.timeToReady(self.daemon, "\(daemon.directory)/autogit.toml", path) }
+        await gitlab.stop()
+        Self.report("cold start to READY, GitLab and engine asked", Self.median(times), "ms")
+    }
+
+    private static func timeToReady(_ program: String, _ configuration: String, _ path: String) async throws -> Double {
+        unlink(path)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8) + [0]) }
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+        guard bound == 0 else { throw Command.Failed(description: "no notify socket at \(path)") }
+        let began = ContinuousClock.now
+        let child = try await Child.start(program, ["--config", configuration], environment: ["NOTIFY_SOCKET": path], log: "/dev/null")
+        let ready = await withCheckedContinuation { done in
+            Thread.detachNewThread {
+                var buffer = [UInt8](repeating: 0, count: 4096)
+                while true {
+                    let length = recv(descriptor, &buffer, buffer.count, 0)
+                    guard length > 0 else { return done.resume(returning: Double.nan) }
+                    if String(decoding: buffer.prefix(length), as: UTF8.self).contains("READY=1") {
+                        return done.resume(returning: seconds(ContinuousClock.now - began) * 1000)
+                    }
+                }
+            }
+        }
+        await child.stop()
+        return ready
     }
 
     private func idle(_ engine: TestEngine, _ directory: String) async throws {
@@ -149,6 +191,69 @@ struct Bench: AsyncParsableCommand {
         Self.report("  p99", sorted[sorted.count * 99 / 100], "ms")
         let stored = try await daemon.get("/status", as: StatusView.self).jobs.values.reduce(0, +)
         print("  \(stored) of \(times.count) are in the store")
+        await daemon.stop()
+        await gitlab.stop()
+    }
+
+    /// Ten thousand pending jobs at once, while GitLab takes two seconds for each answer.
+    private func burst(_ engine: TestEngine, _ directory: String) async throws {
+        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let daemon = try await daemon(
+            engine, gitlab, directory + "/burst", poll: "5s", pool: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\n")
+        guard let pid = await daemon.pid else { return }
+        let file = (0..<100).map { "j\($0):\n  script: [\"true\"]\n  tags: [other]\n" }.joined()
+        let project = try await gitlab.instance.addProject(path: "a/burst", pipelineFile: file, withRepository: false)
+        var ids: [Int64] = []
+        for _ in 0..<100 { ids += try await gitlab.instance.createPipeline(project: project.id) }
+        for (method, path) in [("GET", "/api/v4/"), ("POST", "/api/graphql")] {
+            await gitlab.instance.inject(.delay(.seconds(2)), method: method, path: path, times: 1_000_000)
+        }
+        let (url, secret) = ("\(daemon.url)/webhook/job", daemon.webhookSecret)
+        let health = Task { () -> Double in
+            let http = HTTPClient()
+            var worst = 0.0
+            while !Task.isCancelled {
+                let start = ContinuousClock.now
+                _ = try? await http.send(HTTPRequest("GET", "\(daemon.url)/health", timeout: .seconds(10)))
+                worst = max(worst, Self.seconds(ContinuousClock.now - start) * 1000)
+                try? await Task.sleep(for: .milliseconds(20))
+            }
+            return worst
+        }
+        let began = ContinuousClock.now
+        let http = HTTPClient()
+        let lanes = 32
+        let jobs = ids
+        let refused = try await withThrowingTaskGroup(of: Int.self) { group in
+            for lane in 0..<lanes {
+                group.addTask {
+                    var refused = 0
+                    for index in stride(from: lane, to: jobs.count, by: lanes) {
+                        let body =
+                            #"{"object_kind":"build","build_id":\#(jobs[index]),"build_name":"j","build_stage":"test","build_status":"pending","project_id":\#(project.id)}"#
+                        let answer = try await http.send(
+                            HTTPRequest("POST", url, headers: [("X-Gitlab-Token", secret), ("X-Gitlab-Event", "Job Hook")], body: Array(body.utf8)))
+                        refused += answer.isSuccess ? 0 : 1
+                    }
+                    return refused
+                }
+            }
+            return try await group.reduce(0, +)
+        }
+        let taken = Self.seconds(ContinuousClock.now - began)
+        let stored = try await daemon.get("/status", as: StatusView.self).jobs["pending"] ?? 0
+        var known = 0
+        while known < jobs.count, Self.seconds(ContinuousClock.now - began) < 900 {
+            known = try await daemon.get("/status", as: StatusView.self).waiting.count
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        let caughtUp = Self.seconds(ContinuousClock.now - began)
+        health.cancel()
+        Self.report("burst of \(jobs.count) pending hooks on \(lanes) connections, GitLab at 2 s an answer: all answered after", taken, "s")
+        print("  \(refused) were refused, \(stored) of \(jobs.count) are in the store, of \(known) it is known what they want")
+        Self.report("  caught up by polling after", caughtUp, "s")
+        Self.report("  slowest /health meanwhile", await health.value, "ms")
+        Self.report("  most resident memory (VmHWM)", Self.status(pid, "VmHWM") / 1024, "MiB")
         await daemon.stop()
         await gitlab.stop()
     }
@@ -245,5 +350,13 @@ struct Bench: AsyncParsableCommand {
     private static func median(_ values: [Double]) -> Double { values.isEmpty ? .nan : values.sorted()[values.count / 2] }
     private static func report(_ what: String, _ value: Double, _ unit: String) {
         FileHandle.standardOutput.write(Data((String(format: "%10.1f ", value) + "\(unit)  \(what)\n").utf8))
+    }
+}
+
+extension Sequence where Element: Sendable {
+    func asyncMap<T>(_ transform: (Element) async throws -> T) async rethrows -> [T] {
+        var results: [T] = []
+        for element in self { results.append(try await transform(element)) }
+        return results
     }
 }

@@ -240,6 +240,21 @@ public struct ReloadView: Codable, Sendable, Equatable {
     }
 }
 
+/// One difference between what is and what should be.
+public struct ReconcileView: Codable, Sendable, Equatable {
+    /// container, scope, registration or runner.
+    public var what: String
+    public var name: String
+    public var action: String
+    public var reason: String
+    public init(what: String, name: String, action: String, reason: String) {
+        self.what = what
+        self.name = name
+        self.action = action
+        self.reason = reason
+    }
+}
+
 public struct PauseView: Codable, Sendable, Equatable {
     public var name: String
     public var paused: Bool

@@ -1,3 +1,4 @@
+import ControlModel
 import Fleet
 import Logging
 
@@ -76,18 +77,54 @@ extension Coordinator {
         requestPlan()
     }
 
+    private func isGhost(_ registration: ForgeRunner) -> Bool {
+        guard byGitLabID[registration.id] == nil else { return false }
+        // One that is just being made has no id here yet.
+        let id = registration.description.split(separator: "-").last.map(String.init) ?? ""
+        guard let runner = runners[id] else { return true }
+        return runner.gitlabID != nil || runner.phase >= .ended
+    }
+
+    /// What is there and should not be, or should be and is not; and, unless it is only asked for, what is done.
+    /// - Throws: what a driver or GitLab said: half a look is none.
+    public func reconcile(dryRun: Bool) async throws -> [ReconcileView] {
+        var found: [ReconcileView] = []
+        for kind in driversInUse.sorted(by: { $0.rawValue < $1.rawValue }) {
+            let objects = try await driver(kind).list()
+            for object in objects where runners[object.runner] == nil {
+                found.append(.init(what: kind.rawValue, name: Runner.name(of: object.runner), action: "remove", reason: "no runner owns it"))
+            }
+            let started = Set(objects.filter(\.started).map(\.runner))
+            for runner in runners.values where runner.driver == kind && runner.phase > .requested && runner.phase < .ended && !started.contains(runner.id) {
+                found.append(.init(what: "runner", name: runner.name, action: "remove", reason: "its \(kind.rawValue) is gone"))
+            }
+        }
+        for ghost in try await forge.registrations(instance: instance) where isGhost(ghost) {
+            found.append(.init(what: "registration", name: "\(ghost.description) (\(ghost.id))", action: "remove", reason: "no runner owns it"))
+        }
+        for runner in runners.values where runner.phase == .ended && !acting.contains(runner.id) {
+            found.append(.init(what: "runner", name: runner.name, action: "remove", reason: runner.reason ?? "it ended"))
+        }
+        for runner in runners.values {
+            guard let job = runner.currentJob, jobs[job] == nil else { continue }
+            found.append(.init(what: "runner", name: runner.name, action: "ask GitLab what it does", reason: "nothing is known of its job \(job)"))
+        }
+        if !dryRun {
+            await lookAtDrivers()
+            await removeGhosts()
+            await verifyBusy()
+            retryAfter = [:]
+            requestPlan()
+        }
+        return found.sorted { ($0.what, $0.name) < ($1.what, $1.name) }
+    }
+
     /// Registrations with our instance's id that no runner owns.
     func removeGhosts() async {
         do {
-            for ghost in try await forge.registrations(instance: instance) where byGitLabID[ghost.id] == nil {
-                let name = ghost.description
-                if let id = name.split(separator: "-").last.map(String.init), let runner = runners[id],
-                    runner.gitlabID == nil, runner.phase < .ended
-                {
-                    continue
-                }
+            for ghost in try await forge.registrations(instance: instance) where isGhost(ghost) {
                 log.warning(
-                    "Removing a registration that no runner owns: \(name)",
+                    "Removing a registration that no runner owns: \(ghost.description)",
                     metadata: ["gitlab_id": "\(ghost.id)"].with(.orphanRemoved))
                 try await forge.unregister(ghost.id)
             }

@@ -185,6 +185,10 @@ public struct WebAPI: Sendable {
             guard (1...600).contains(seconds) else { throw ProblemError(.badRequest, "timeout must be from 1 to 600 seconds") }
             return try JSON.answer(await coordinator.evacuate(within: .seconds(seconds)))
         }
+        group.post("/reconcile") { request, _ in
+            let dryRun = request.uri.queryParameters["dry_run"] == "true"
+            do { return try JSON.answer(try await coordinator.reconcile(dryRun: dryRun)) } catch { throw ProblemError(.badGateway, "\(error)") }
+        }
         group.post("/reload") { _, _ in
             do { return try JSON.answer(try await operations.reload()) } catch { throw ProblemError(.unprocessableContent, "\(error)") }
         }

@@ -13,7 +13,7 @@ struct Autogitctl: AsyncParsableCommand {
         version: autogitVersion,
         subcommands: [
             Status.self, Runners.self, Jobs.self, Pools.self, Logs.self, Spawn.self, Drain.self, Remove.self, Pause.self, Resume.self, Reload.self,
-            Check.self, Hook.self, Evacuate.self,
+            Check.self, Hook.self, Reconcile.self, Evacuate.self,
         ])
 }
 

@@ -111,6 +111,23 @@ struct Reload: AsyncParsableCommand {
     }
 }
 
+struct Reconcile: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look at engine, scopes and GitLab now, and remove what nobody owns. The daemon does so by itself every minute to ten.")
+    @Flag(help: "Only say what would be done, and why.") var dryRun = false
+    @OptionGroup var common: Common
+
+    func run() async throws {
+        let raw = try await common.daemon.call("POST", "/reconcile\(dryRun ? "?dry_run=true" : "")")
+        if common.json { return writeAll(raw) }
+        let views = try common.daemon.decode([ReconcileView].self, raw)
+        if views.isEmpty { return writeAll("everything is as it should be\n") }
+        var table = Table("WHAT", "NAME", dryRun ? "WOULD" : "ACTION", "WHY")
+        for view in views { table.add(view.what, view.name, view.action, view.reason) }
+        writeAll(table.text(width: terminalWidth()))
+    }
+}
+
 struct Evacuate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Remove all runners at once, jobs or not, and start none until the daemon is restarted.")
     @Option(help: "Seconds to wait for the last one to be gone.") var timeout = 60

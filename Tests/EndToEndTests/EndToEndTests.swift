@@ -26,6 +26,7 @@ import Testing
         var daemon: DaemonUnderTest
         var project: Project
         var token: String
+        var program: String
 
         func end() async throws {
             let instance = try await daemon.get("/status", as: StatusView.self).instance
@@ -39,7 +40,7 @@ import Testing
         }
     }
 
-    private func rig(hooks: Bool = true, poll: String = "0s", pool: String = "") async throws -> Rig {
+    func rig(hooks: Bool = true, poll: String = "0s", pool: String = "") async throws -> Rig {
         let engine = try await TestEngine.shared.value
         try await engine.ensureRunnerImage(recipe: Self.root + "/scripts/runner-image")
         let directory = "/tmp/autogit-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
@@ -47,10 +48,10 @@ import Testing
         let token = "glpat-e2e-\(UInt64.random(in: 0 ... .max))"
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: true))
         let project = try await gitlab.instance.addProject(path: "root/e2e", pipelineFile: Self.yaml)
-        let program = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "autogitd").path ?? ""
+        let beside = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "autogitd").path ?? ""
+        let program = FileManager.default.fileExists(atPath: beside) ? beside : Self.root + "/.build/debug/autogitd"
         let daemon = try DaemonUnderTest(
-            program: FileManager.default.fileExists(atPath: program) ? program : Self.root + "/.build/debug/autogitd", directory: directory, gitlab: gitlab.url,
-            token: token, engine: engine.socket, pollInterval: poll,
+            program: program, directory: directory, gitlab: gitlab.url, token: token, engine: engine.socket, pollInterval: poll,
             settings: """
                 [[pool]]
                 name = "p"
@@ -64,10 +65,10 @@ import Testing
                 """)
         try await daemon.start()
         if hooks { _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret) }
-        return Rig(engine: engine, gitlab: gitlab, daemon: daemon, project: project, token: token)
+        return Rig(engine: engine, gitlab: gitlab, daemon: daemon, project: project, token: token, program: program)
     }
 
-    private func runToTheEnd(_ rig: Rig) async throws {
+    func runToTheEnd(_ rig: Rig) async throws {
         let ids = try await rig.gitlab.instance.createPipeline(project: rig.project.id)
         let over = await rig.gitlab.instance.wait(seconds: 60) { gitlab in
             ids.allSatisfy { gitlab.jobs[$0]?.status == "success" } && gitlab.runners.isEmpty
