@@ -52,7 +52,9 @@ public struct TestEngine: Sendable {
     /// Kills our own service with SIGKILL and starts it again. Its containers go on.
     public func restartService() async throws {
         guard let service else { return }
-        await service.stop(SIGKILL)
+        // Its end is not waited for: Foundation takes a process for running while a child of its has its descriptors,
+        // and the monitors of containers have them.
+        await service.kill()
         unlink(socket)
         try await service.start()
     }
@@ -79,7 +81,8 @@ public struct TestEngine: Sendable {
         }
 
         var isRunning: Bool { child?.isRunning ?? false }
-        func stop(_ signal: Int32 = SIGTERM) async { await child?.stop(signal) }
+        func stop() async { await child?.stop(SIGTERM) }
+        func kill() { child?.signal(SIGKILL) }
     }
 
     public func stop() async {
@@ -103,7 +106,7 @@ public struct TestEngine: Sendable {
     // MARK: Images
 
     public static let busybox = "localhost/autogit-test-busybox:1"
-    public static let runner = "localhost/autogit-demo-runner:3"
+    public static let runner = "localhost/autogit-demo-runner:4"
 
     /// Two MB with a shell, made of Debian's busybox-static.
     public func ensureBusybox() async throws {
@@ -123,7 +126,7 @@ public struct TestEngine: Sendable {
     /// - Parameter recipe: the script that makes the tar.
     public func ensureRunnerImage(recipe: String) async throws {
         if try await engine.imageExists(Self.runner) { return }
-        let tar = "/var/tmp/autogit-images/demo-runner-3.tar"
+        let tar = "/var/tmp/autogit-images/demo-runner-4.tar"
         try await Command.run(recipe, [tar])
         try await load(tar, as: Self.runner)
     }

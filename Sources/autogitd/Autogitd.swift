@@ -1,5 +1,6 @@
 import ArgumentParser
 import CSystemd
+import Dispatch
 import ControlModel
 import Fleet
 import FoundationEssentials
@@ -17,6 +18,16 @@ struct Autogitd: AsyncParsableCommand {
 
     /// EX_CONFIG of sysexits.h(3head).
     static let badConfiguration = ExitCode(78)
+
+    /// Swift would begin at a high priority, which all tasks inherit; libdispatch then asks for threads of a high
+    /// priority, which an ordinary user may not have, and complains of each in the journal.
+    static func main() {
+        Task.detached(priority: .medium) {
+            await Self.main(nil)
+            Glibc.exit(0)
+        }
+        dispatchMain()
+    }
 
     @Option(help: "The configuration file.")
     var config = "/etc/autogit/autogit.toml"

@@ -62,6 +62,7 @@ def job(script, tags="scope"):
 
 PROJECTS = {
     "root/long": job(["echo begun", "sleep 12", "echo ended"]),
+    "root/longer": job(["echo begun", "sleep 75", "echo ended"]),
     "root/long-container": job(["echo begun", "sleep 12", "echo ended"], "docker, autogit"),
     "root/peek": job([
         "if cat /var/lib/autogit/autogit.db; then exit 11; fi",
@@ -411,7 +412,7 @@ class Suite:
         self.no_runners()
 
     def test_an_upgrade_keeps_running_jobs(self):
-        project, ids = self.gitlab.start("root/long")
+        project, ids = self.gitlab.start("root/longer")
         self.gitlab.wait(project, ids, ["running"])
         pid, runner = self.pid(), self.api("/runners")[0]["id"]
         socket = self.sh("systemctl show -p ActiveEnterTimestampMonotonic --value autogit.socket")
