@@ -1,6 +1,7 @@
 import ControlModel
 import Fleet
 import Logging
+import Synchronization
 
 /// The control loop: takes in observations, keeps them in the store, asks the planner what to do, and
 /// has it done. It owns the state of jobs, runners and pools; everything that happens passes through it.
@@ -48,7 +49,9 @@ public actor Coordinator {
     var tags = TagQueue()
     /// Before this, an action for the runner that failed is not tried again.
     var retryAfter: [RunnerID: (at: Timestamp, wait: Duration)] = [:]
-    var health = Health()
+    var health = Health() { didSet { publishHealth() } }
+    /// What `/health` says, for those who must not wait while the loop takes in ten thousand jobs.
+    let healthBoard = Mutex(HealthView(status: "healthy", gitlab: "unknown", engine: "unknown", store: "ok"))
     var spawns = SpawnStatistics()
     var launching = 0
     /// Drivers whose events are being followed.
@@ -255,6 +258,7 @@ public actor Coordinator {
     private func planNow() {
         planRequested = false
         if isStopping { return }
+        publishHealth()
         let plan = Planner.plan(snapshot())
         report(plan.waiting)
         var wakeAt = plan.wakeAt

@@ -10,10 +10,13 @@ public struct Refusal: Error, Sendable {
 
 /// Being asked, and being told.
 extension Coordinator {
-    public func healthView() -> HealthView {
+    public nonisolated func healthView() -> HealthView { healthBoard.withLock { $0 } }
+
+    func publishHealth() {
         let fine = ["ok", "unknown"]
         let healthy = fine.contains(health.gitlab) && fine.contains(engineHealth) && health.store == "ok"
-        return HealthView(status: healthy ? "healthy" : "degraded", gitlab: health.gitlab, engine: engineHealth, store: health.store)
+        let view = HealthView(status: healthy ? "healthy" : "degraded", gitlab: health.gitlab, engine: engineHealth, store: health.store)
+        healthBoard.withLock { $0 = view }
     }
 
     /// Of the drivers in use: one word when all is well, else what is wrong with which.

@@ -7,6 +7,9 @@ import Fleet
 public struct ServiceManager: Sendable {
     public init() {}
 
+    /// Whether a manager listens at all.
+    public var isListening: Bool { getenv("NOTIFY_SOCKET") != nil }
+
     /// Start-up, or a reload, is over.
     public func ready() { send("READY=1") }
 

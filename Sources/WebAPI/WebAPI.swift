@@ -85,7 +85,7 @@ public struct WebAPI: Sendable {
         let coordinator = coordinator
         router.get("/") { _, _ in try JSON.answer(["service": "autogit", "see": "/health /status /runners /jobs /pools"]) }
         router.get("/health") { _, _ in
-            let health = await coordinator.healthView()
+            let health = coordinator.healthView()
             return try JSON.answer(health, status: health.status == "healthy" ? .ok : .serviceUnavailable)
         }
         router.get("/status") { _, _ in try JSON.answer(try await coordinator.statusView()) }

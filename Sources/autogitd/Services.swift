@@ -1,3 +1,4 @@
+import CSystemd
 import ControlModel
 import Coordinator
 import Fleet
@@ -48,13 +49,21 @@ struct Heart: Service {
     let serving: Serving
 
     /// How old the sentence in `systemctl status` may be.
-    static let statusAge = Duration.seconds(15)
+    static let statusAge = Duration.seconds(20)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await serving.all()
             manager.status(await coordinator.heartbeat())
             manager.ready()
+            // Half of what is resident now is code that only the start ran.
+            try? await Task.sleep(for: .seconds(2))
+            autogit_forget_start_pages()
+            // Nobody to tell.
+            guard manager.isListening else {
+                try? await gracefulShutdown()
+                return
+            }
             let beat = min(Self.statusAge, manager.watchdogInterval.map { $0 / 3 } ?? Self.statusAge)
             while !Task.isCancelled {
                 manager.alive()

@@ -39,7 +39,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let (gate, database, out) = ("\(folder)/gate", "\(folder)/autogit.db", "\(folder)/out")
         mkfifo(gate, 0o600)
-        if !contained { FileManager.default.createFile(atPath: database, contents: nil) }
+        if !contained { #expect(FileManager.default.createFile(atPath: database, contents: nil)) }
         var command: [String] = []
         for case .command(let words) in plan(["/bin/sh", "-c", "echo $$ \"$1\" > \(out)", "runner", "a b"]).service { command = words }
         // The paths of this test in place of those that only a unit has.
