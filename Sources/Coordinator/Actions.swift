@@ -56,7 +56,8 @@ extension Coordinator {
             }
             if let trouble {
                 log.warning("It is unclear whether runner \(runner.name) was started: \(trouble)", metadata: fields(runner))
-                lookSoon(at: pool.driver, trouble)
+                startTroubles[runner.id] = "\(trouble)"
+                lookSoon(at: pool.driver)
             }
             watchForContact(runner.id)
         } catch {
@@ -244,6 +245,7 @@ extension Coordinator {
             gone.removedAt = self.clock.now()
             try await self.store.save([.runner(gone), self.history(gone, "removed", gone.reason)])
             self.runners[runner.id] = nil
+            self.startTroubles[runner.id] = nil
             if let gitlabID = runner.gitlabID { self.byGitLabID[gitlabID] = nil }
             self.log.info(
                 "Runner \(runner.name) removed: \(gone.reason ?? "done")", metadata: self.fields(gone))

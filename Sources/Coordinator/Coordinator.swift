@@ -62,8 +62,8 @@ public actor Coordinator {
     var ignored: [JobID: (count: Int, until: Timestamp)] = [:]
     /// A registration may have been made whose answer we never got.
     var ghostsSuspected = false
-    /// What the last unclear start of a driver said.
-    var startTroubles: [DriverKind: String] = [:]
+    /// What unclear starts said, for as long as the runner lives.
+    var startTroubles: [RunnerID: String] = [:]
     /// All runners go, and none is started.
     var isEvacuating = false
     var waitingForQuiet: [CheckedContinuation<Void, Never>] = []

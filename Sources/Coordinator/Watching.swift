@@ -23,7 +23,8 @@ extension Coordinator {
         await removeGhosts()
         for job in memory.jobs where job.status == .pending && job.tags == nil { askForTags(of: job.id) }
         await refresh(memory.jobs)
-        for runner in runners.values where runner.phase == .starting { watchForContact(runner.id) }
+        // Those that were taken up just now are watched already.
+        for runner in memory.runners where runner.phase == .starting { watchForContact(runner.id) }
         requestPlan()
     }
 
@@ -65,8 +66,7 @@ extension Coordinator {
         }
         takeUpStarts(kind, objects)
         let started = Set(objects.filter(\.started).map(\.runner))
-        let waiting = Set(objects.filter { $0.running && !$0.started }.map(\.runner))
-        for id in asked where !started.contains(id) { await exited(id, code: nil, neverStarted: waiting.contains(id)) }
+        for id in asked where !started.contains(id) { await exited(id, code: nil) }
         for object in objects where runners[object.runner] == nil {
             let metadata: Logger.Metadata = ["runner": "\(object.runner)"]
             log.warning("Removing an orphan of ours: \(Runner.name(of: object.runner))", metadata: metadata.with(.orphanRemoved))
@@ -136,21 +136,20 @@ extension Coordinator {
     }
 
     /// Looks at a driver when the launch that doubts it is over, so that its runner counts.
-    func lookSoon(at kind: DriverKind, _ trouble: any Error) {
-        startTroubles[kind] = "\(trouble)"
+    func lookSoon(at kind: DriverKind) {
         Task {
             try? await self.clock.sleep(for: .seconds(1))
             await self.look(at: kind)
         }
     }
 
-    private func exited(_ id: RunnerID, code: Int?, neverStarted: Bool = false) async {
-        guard let runner = runners[id], runner.phase < .ended, runner.phase != .requested || acting.contains(id) else { return }
-        // While it starts, the launch itself sees the failure.
-        guard runner.phase != .requested else { return }
+    private func exited(_ id: RunnerID, code: Int?) async {
+        // While it is being made, the launch itself sees the failure.
+        guard let runner = runners[id], runner.phase > .requested, runner.phase < .ended else { return }
         let expected = runner.phase == .stopping
-        var text =
-            code.map { "exited with code \($0)" } ?? (neverStarted ? "was never started: \(startTroubles[runner.driver] ?? "no reason is known")" : "is gone")
+        // What its start said, when that was the last that was heard of it.
+        let trouble = code == nil && runner.contactedAt == nil ? startTroubles[id] : nil
+        var text = trouble.map { "was not started: \($0)" } ?? code.map { "exited with code \($0)" } ?? "is gone"
         // 128 + SIGKILL. Podman does not tell when it was the kernel's memory killer.
         if code == 137 { text += " (killed; its memory limit is \(runner.memory >> 20) MiB)" }
         if expected {
@@ -159,7 +158,7 @@ extension Coordinator {
             let pool = pools.first { $0.pool.name == runner.pool }?.pool
             let spent = (pool?.maxJobs ?? 0) > 0 && runner.jobsDone + (runner.isBusy ? 1 : 0) >= (pool?.maxJobs ?? 0)
             if runner.contactedAt == nil, !spent {
-                await failContact(runner, reason: neverStarted ? text : "the runner \(text) before it made contact")
+                await failContact(runner, reason: trouble == nil ? "the runner \(text) before it made contact" : text)
             }
             let lines = await lastLines(of: runner)
             guard runners[id]?.phase != .ended else { return requestPlan() }

@@ -89,6 +89,17 @@ public actor DaemonUnderTest {
             HTTPRequest(method, "http://autogit\(path)", body: body.map { Array($0.utf8) }, unixSocket: "\(directory)/control.sock", timeout: .seconds(30)))
     }
 
+    /// Waits until the daemon has no runner left: GitLab forgets a runner a little before the daemon does.
+    /// - Returns: whether that came true within 20 seconds.
+    public func isEmptied() async throws -> Bool {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try await !runners().isEmpty {
+            guard ContinuousClock.now < deadline else { return false }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return true
+    }
+
     public func runners() async throws -> [RunnerView] { try await get("/runners", as: [RunnerView].self) }
     public func jobs() async throws -> [JobView] { try await get("/jobs", as: [JobView].self) }
 }

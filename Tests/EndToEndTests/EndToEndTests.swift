@@ -75,8 +75,7 @@ import Testing
         }
         #expect(over, "\(rig.daemon.log)")
         // The registration goes before the store forgets the runner.
-        for _ in 0..<500 where try await !rig.daemon.runners().isEmpty { await Task.yield() }
-        #expect(try await rig.daemon.runners().isEmpty)
+        #expect(try await rig.daemon.isEmptied())
     }
 
     @Test func aPipelineRunsOnOneReusedRunnerAndNothingIsLeftAndNoSecretIsTold() async throws {
@@ -84,7 +83,7 @@ import Testing
         try await runToTheEnd(rig)
         #expect(await rig.gitlab.instance.registered == 1)
         let jobs = try await rig.daemon.jobs()
-        #expect(jobs.count == 2 && jobs.allSatisfy { $0.status == "success" && $0.wait_seconds != nil })
+        #expect(jobs.count == 2 && jobs.allSatisfy { $0.status == "success" })
         let log = rig.daemon.log
         for line in ["Dispatching job ", "Runner registered successfully", "assigned to runner autogit-runner-", "finished, tearing down"] {
             #expect(log.contains(line))
@@ -129,7 +128,7 @@ import Testing
             ids.allSatisfy { gitlab.jobs[$0]?.status == "success" } && gitlab.runners.isEmpty
         }
         #expect(over, "\(rig.daemon.log)")
-        for _ in 0..<500 where try await !rig.daemon.runners().isEmpty { await Task.yield() }
+        #expect(try await rig.daemon.isEmptied())
         try await rig.end()
     }
 
@@ -140,7 +139,8 @@ import Testing
         _ = await rig.gitlab.instance.addHook(project: project.id, url: "\(rig.daemon.url)/webhook/job", secret: rig.daemon.webhookSecret)
         let id = try await rig.gitlab.instance.createPipeline(project: project.id)[0]
         var reason: String?
-        for _ in 0..<1000 where reason == nil {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while reason == nil, ContinuousClock.now < deadline {
             reason = try await rig.daemon.jobs().first { $0.id == id }?.waiting_reason
         }
         #expect(reason == "no pool has the tag gpu")
