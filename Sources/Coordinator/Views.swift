@@ -195,7 +195,7 @@ extension Coordinator {
     }
 
     /// Runners are known by id; people copy names.
-    private func bare(_ id: RunnerID) -> RunnerID { id.hasPrefix("autogit-runner-") ? String(id.dropFirst(15)) : id }
+    private func bare(_ id: RunnerID) -> RunnerID { Runner.id(ofName: id) ?? id }
 
     public func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation {
         do {

@@ -54,8 +54,7 @@ extension Coordinator {
     }
 
     private func look(at kind: DriverKind) async {
-        let asked = Set(
-            runners.values.filter { $0.driver == kind && $0.phase > .requested && $0.phase < .ended }.map(\.id))
+        let asked = expected(of: kind).map(\.id)
         let objects: [DriverObject]
         do {
             objects = try await driver(kind).list()
@@ -77,11 +76,21 @@ extension Coordinator {
         requestPlan()
     }
 
+    /// Runners of a driver whose process should be there.
+    private func expected(of kind: DriverKind) -> [Runner] {
+        runners.values.filter { $0.driver == kind && $0.phase > .requested && $0.phase < .ended }
+    }
+
+    private var busyWithUnknownJobs: [(runner: Runner, job: JobID)] {
+        runners.values.compactMap { runner in
+            runner.currentJob.flatMap { job in jobs[job] == nil ? (runner, job) : nil }
+        }
+    }
+
     private func isGhost(_ registration: ForgeRunner) -> Bool {
         guard byGitLabID[registration.id] == nil else { return false }
         // One that is just being made has no id here yet.
-        let id = registration.description.split(separator: "-").last.map(String.init) ?? ""
-        guard let runner = runners[id] else { return true }
+        guard let id = Runner.id(ofName: registration.description), let runner = runners[id] else { return true }
         return runner.gitlabID != nil || runner.phase >= .ended
     }
 
@@ -95,7 +104,7 @@ extension Coordinator {
                 found.append(.init(what: kind.rawValue, name: Runner.name(of: object.runner), action: "remove", reason: "no runner owns it"))
             }
             let started = Set(objects.filter(\.started).map(\.runner))
-            for runner in runners.values where runner.driver == kind && runner.phase > .requested && runner.phase < .ended && !started.contains(runner.id) {
+            for runner in expected(of: kind) where !started.contains(runner.id) {
                 found.append(.init(what: "runner", name: runner.name, action: "remove", reason: "its \(kind.rawValue) is gone"))
             }
         }
@@ -105,8 +114,7 @@ extension Coordinator {
         for runner in runners.values where runner.phase == .ended && !acting.contains(runner.id) {
             found.append(.init(what: "runner", name: runner.name, action: "remove", reason: runner.reason ?? "it ended"))
         }
-        for runner in runners.values {
-            guard let job = runner.currentJob, jobs[job] == nil else { continue }
+        for (runner, job) in busyWithUnknownJobs {
             found.append(.init(what: "runner", name: runner.name, action: "ask GitLab what it does", reason: "nothing is known of its job \(job)"))
         }
         if !dryRun {
@@ -263,8 +271,9 @@ extension Coordinator {
     /// Runners that we believe to have a job of which we know nothing, or that is over: no event of it may ever
     /// come, so GitLab is asked what they do.
     func verifyBusy() async {
-        for runner in runners.values {
-            guard let current = runner.currentJob, jobs[current] == nil, let gitlabID = runner.gitlabID else { continue }
+        // Something may become known while another is asked about.
+        for (runner, current) in busyWithUnknownJobs where jobs[current] == nil {
+            guard let gitlabID = runner.gitlabID else { continue }
             do {
                 let running = try await forge.runningJobs(ofRunner: gitlabID)
                 guard runners[runner.id]?.currentJob == current, !running.contains(current) else { continue }

@@ -132,7 +132,7 @@ public final class GitLabForge: Forge {
             found = try await pages("runners?per_page=100", of: RunnerResource.self)
         }
         var ours: [ForgeRunner] = []
-        for candidate in found where candidate.description?.hasPrefix("autogit-runner-") == true {
+        for candidate in found where candidate.description?.hasPrefix(Runner.namePrefix) == true {
             // Lists leave the note out: only the runner itself says whose it is.
             if let whole = try await runner(candidate.id),
                 whole.maintenanceNote?.contains("instance=\(instance) ") == true

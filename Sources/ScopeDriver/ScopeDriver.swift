@@ -1,7 +1,6 @@
 import Fleet
 import FoundationEssentials
 import Glibc
-import Logging
 import Systemd
 
 /// Why a scope could not be made, with the next step.
@@ -19,24 +18,21 @@ public struct ScopeError: Error, Sendable, CustomStringConvertible {
 /// Nothing here is this process's child, so runners outlive a restart of the daemon; `list()` finds them again.
 public final class ScopeDriver: RunnerDriver {
     private let manager: UnitManager
-    private let directory: String
+    private let stateDirectory: String
     private let instance: String
-    private let database: String
-    private let log: Logger
     private let watch: ScopeWatch
 
     /// - Parameters:
     ///   - manager: the user's own.
     ///   - stateDirectory: ours, of which runners see nothing but their own folder.
-    public init(manager: UnitManager, stateDirectory: String, instance: String, log: Logger) {
+    public init(manager: UnitManager, stateDirectory: String, instance: String) {
         self.manager = manager
-        directory = "\(stateDirectory)/scopes"
-        database = "\(stateDirectory)/autogit.db"
+        self.stateDirectory = stateDirectory
         self.instance = instance
-        self.log = log
         watch = ScopeWatch()
     }
 
+    private var directory: String { "\(stateDirectory)/scopes" }
     private func folder(_ runner: RunnerID) -> String { "\(directory)/\(runner)" }
     private func service(_ runner: RunnerID) -> String { "\(Runner.name(of: runner)).service" }
     private func scope(_ runner: RunnerID) -> String { "\(Runner.name(of: runner)).scope" }
@@ -64,7 +60,7 @@ public final class ScopeDriver: RunnerDriver {
         guard mkfifo(gate, 0o600) == 0 || errno == EEXIST else {
             throw ScopeError(description: "\(gate) cannot be made: \(String(cString: strerror(errno)))")
         }
-        let plan = ScopePlan(spec, folder: folder, stateDirectory: String(directory.dropLast("/scopes".count)), database: database)
+        let plan = ScopePlan(spec, folder: folder, stateDirectory: stateDirectory, database: "\(stateDirectory)/autogit.db")
         try await manager.startTransient(service(spec.runner), plan.service)
         let pid = try await manager.number("MainPID", of: service(spec.runner), .service)
         guard pid > 0 else {
@@ -77,12 +73,12 @@ public final class ScopeDriver: RunnerDriver {
             // A systemd before 253 knows no such setting for scopes, and does not end them either.
             try await manager.startTransient(scope(spec.runner), plan.scope(pid: UInt32(pid)).filter { !$0.isOOMPolicy })
         }
-        try await open(gate)
+        try await open(gate, of: spec.runner)
         try await watch(spec.runner, pid: pid_t(pid))
     }
 
     /// Lets the process go that waits to read from the FIFO. It may not be there yet.
-    private func open(_ gate: String) async throws {
+    private func open(_ gate: String, of runner: RunnerID) async throws {
         for _ in 0..<200 {
             let descriptor = Glibc.open(gate, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
             if descriptor >= 0 {
@@ -94,7 +90,7 @@ public final class ScopeDriver: RunnerDriver {
             try await Task.sleep(for: .milliseconds(25))
         }
         throw ScopeError(
-            description: "the runner's process did not come to its start; journalctl -t \(gate.split(separator: "/").dropLast(2).last ?? "") may say why")
+            description: "the runner's process did not come to its start; journalctl -t \(Runner.name(of: runner)) may say why")
     }
 
     private func watch(_ runner: RunnerID, pid: pid_t) async throws {
@@ -146,7 +142,7 @@ public final class ScopeDriver: RunnerDriver {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
             found[name] = DriverObject(id: scope(name), runner: name, running: false, started: false, exitCode: nil)
         }
-        for unit in try await manager.units(matching: "autogit-runner-*") {
+        for unit in try await manager.units(matching: "\(Runner.namePrefix)*") {
             guard ScopePlan.instance(of: unit.description) == instance, let id = Self.runner(of: unit.name) else { continue }
             let runs = unit.name.hasSuffix(".service") && ["active", "activating", "deactivating", "reloading"].contains(unit.activeState)
             // While its gate is there it waits at it.
@@ -163,8 +159,7 @@ public final class ScopeDriver: RunnerDriver {
     }
 
     private static func runner(of unit: String) -> RunnerID? {
-        guard unit.hasPrefix("autogit-runner-"), let dot = unit.lastIndex(of: ".") else { return nil }
-        return String(unit[..<dot].dropFirst("autogit-runner-".count))
+        unit.lastIndex(of: ".").flatMap { Runner.id(ofName: unit[..<$0]) }
     }
 
     public func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {

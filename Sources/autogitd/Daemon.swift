@@ -46,7 +46,7 @@ struct Daemon {
                 .container: ContainerDriver(engine: engine, instance: memory.instance, log: log),
                 .scope: ScopeDriver(
                     manager: UnitManager(address: "unix:path=/run/user/\(getuid())/bus"), stateDirectory: settings.stateDirectory,
-                    instance: memory.instance, log: log),
+                    instance: memory.instance),
             ], store: store, log: log)
         try await recover(coordinator)
         if settings.gitlab.webhookSecret == nil {

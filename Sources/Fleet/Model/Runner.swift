@@ -72,7 +72,12 @@ public struct Runner: Sendable, Equatable, Identifiable {
         failed = false
     }
 
-    public static func name(of id: RunnerID) -> String { "autogit-runner-\(id)" }
+    public static let namePrefix = "autogit-runner-"
+    public static func name(of id: RunnerID) -> String { namePrefix + id }
+    /// nil for a name that is none of ours.
+    public static func id(ofName name: some StringProtocol) -> RunnerID? {
+        name.hasPrefix(namePrefix) ? String(name.dropFirst(namePrefix.count)) : nil
+    }
     public var name: String { Self.name(of: id) }
 
     public var isBusy: Bool { currentJob != nil }
