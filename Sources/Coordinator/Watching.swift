@@ -7,7 +7,10 @@ extension Coordinator {
     /// Loads what the store remembers and squares it with what there is. Must be over before anything else.
     /// - Throws: when the store can't be read.
     public func recover() async throws {
-        let memory = try await store.load()
+        var memory = try await store.load()
+        let now = clock.now()
+        for index in memory.jobs.indices { memory.jobs[index].keepTimes(within: now) }
+        for index in memory.runners.indices { memory.runners[index].keepTimes(within: now) }
         instance = memory.instance
         for job in memory.jobs where job.status.isActive { jobs[job.id] = job }
         for id in memory.finishedJobs { finished.insert(id) }

@@ -8,8 +8,11 @@ public struct NamedScenario: Sendable {
     /// nil when all is well.
     public var complaint: @Sendable (Simulation) -> String?
 
-    private static func pool(_ name: String = "p0", tags: [String] = ["a"], max: Int = 5, cooldown: Duration = .seconds(20)) -> Pool {
+    private static func pool(
+        _ name: String = "p0", tags: [String] = ["a"], max: Int = 5, cooldown: Duration = .seconds(20), driver: DriverKind = .container
+    ) -> Pool {
         var pool = Pool(name: name)
+        pool.driver = driver
         pool.tags = tags
         pool.maxRunners = max
         pool.memory = 1 << 30
@@ -41,6 +44,19 @@ public struct NamedScenario: Sendable {
             for step in 0..<12 { run.gitlab.after(.milliseconds(Int64(step * 25))) { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) } }
             for step in 1..<5 {
                 run.gitlab.after(.milliseconds(Int64(step * 70))) {
+                    run.kill()
+                    run.gitlab.losePower()
+                }
+            }
+        },
+        scene("the daemon is killed again and again while scopes are made, step by step", pools: [pool(driver: .scope)]) { run in
+            for step in 0..<12 { run.gitlab.after(.milliseconds(Int64(step * 25))) { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) } }
+            for step in 1..<8 { run.gitlab.after(.milliseconds(Int64(step * 45))) { run.kill() } }
+        },
+        scene("power fails with scopes half created and with jobs in them", pools: [pool(driver: .scope)]) { run in
+            for step in 0..<12 { run.gitlab.after(.milliseconds(Int64(step * 25))) { run.gitlab.queue(tags: ["a"], lasting: .seconds(60)) } }
+            for time in [90, 5000] {
+                run.gitlab.after(.milliseconds(Int64(time))) {
                     run.kill()
                     run.gitlab.losePower()
                 }
@@ -111,5 +127,6 @@ public struct NamedScenario: Sendable {
         (3, "an idle runner that takes no job counted as supply for ever"),
         (67, "a runner busy with a job of which no event came stayed busy for ever"),
         (417, "a start whose answer was lost was taken for failed, and the busy runner was removed"),
+        (128, "a clock that was set back over a restart made a cooldown last as long as it was wrong"),
     ]
 }

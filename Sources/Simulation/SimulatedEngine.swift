@@ -1,11 +1,12 @@
 import Fleet
 
-/// A container engine as a value, and in each container a runner that behaves, or doesn't.
+/// A container engine and a user's systemd as values, and in each container or scope a runner that behaves, or doesn't.
 final class SimulatedEngine {
-    enum Manners: Sendable { case good, mute, idle, diesInJob, endsAtOnce, deaf }
+    enum Manners: Sendable { case good, mute, idle, diesInJob, endsAtOnce, deaf, outgrowsItsMemory }
 
     final class Container {
         let spec: RunnerSpec
+        /// created, waiting (a scope's process, before it is let go), running, exited or removed.
         var state = "created"
         var exitCode = 0
         var registration: Int64?
@@ -18,8 +19,11 @@ final class SimulatedEngine {
     unowned let world: World
     private(set) var containers: [RunnerID: Container] = [:]
     private var downUntil = Timestamp(milliseconds: 0)
+    private var busDownUntil = Timestamp(milliseconds: 0)
     private var pullsFailUntil = Timestamp(milliseconds: 0)
     var listeners: [(DriverEvent) -> Void] = []
+    /// Of scopes, whoever watches a process hears of its end.
+    var watchers: [RunnerID: (DriverEvent) -> Void] = [:]
     var budget = HostBudget()
     /// Runners that an operator took away by force.
     var forced: Set<RunnerID> = []
@@ -34,12 +38,24 @@ final class SimulatedEngine {
         world.after(time) { self.tell(.resync) }
     }
 
+    /// The user's bus doesn't answer; what runs goes on, and nobody tells when it is back.
+    func loseBus(for time: Duration) {
+        world.count("bus away for a while")
+        busDownUntil = world.now + time
+    }
+
     func failPulls(for time: Duration) {
         world.count("images cannot be pulled for a while")
         pullsFailUntil = world.now + time
     }
 
     func outage() -> (any Error)? { world.now < downUntil ? SimulatedFailure(description: "the engine does not answer") : nil }
+
+    func busOutage() -> (any Error)? { world.now < busDownUntil ? SimulatedFailure(description: "the bus does not answer") : nil }
+
+    func containers(of kind: DriverKind) -> [Container] {
+        containers.values.filter { $0.spec.pool.driver == kind }.sorted { $0.spec.runner < $1.spec.runner }
+    }
 
     private func tell(_ event: DriverEvent) { for listener in listeners { listener(event) } }
 
@@ -48,7 +64,7 @@ final class SimulatedEngine {
     func create(_ spec: RunnerSpec) throws -> String {
         world.check(world.disk.runners[spec.runner]?.isLive == true, "2: a container is made for a runner that is not on disk")
         world.check(spec.instance == world.disk.instance, "3: a container without our instance")
-        if world.now < pullsFailUntil { throw SimulatedFailure(description: "the image cannot be pulled") }
+        if spec.pool.driver == .container, world.now < pullsFailUntil { throw SimulatedFailure(description: "the image cannot be pulled") }
         if containers[spec.runner] != nil { return spec.runner }
         containers[spec.runner] = Container(spec)
         world.note("engine: created \(spec.runner)")
@@ -63,10 +79,17 @@ final class SimulatedEngine {
     func start(_ spec: RunnerSpec, token: Secret) throws {
         guard let container = containers[spec.runner] else { throw SimulatedFailure(description: "no such container") }
         guard container.state == "created" else { return }
-        container.state = "running"
         container.registration = Int64(token.reveal())
+        begin(container)
+    }
+
+    /// The process of a container or scope begins to run.
+    func begin(_ container: Container) {
+        let spec = container.spec
+        container.state = "running"
         if world.strikes("bad runner", world.rates.badRunner) {
-            let kinds: [Manners] = [.mute, .idle, .diesInJob, .endsAtOnce, .deaf]
+            var kinds: [Manners] = [.mute, .idle, .diesInJob, .endsAtOnce, .deaf]
+            if spec.pool.driver == .scope { kinds.append(.outgrowsItsMemory) }
             container.manners = kinds[world.random.below(kinds.count)]
         }
         world.note("engine: started \(spec.runner), \(container.manners)")
@@ -83,15 +106,26 @@ final class SimulatedEngine {
         if container.job == nil { world.after(world.random.between(10, 2000)) { if container.job == nil { self.exit(container, code: 0) } } }
     }
 
-    func remove(_ runner: RunnerID) {
-        guard let container = containers.removeValue(forKey: runner) else { return }
-        if let job = container.job, container.state == "running", world.gitlab.jobs[job]?.status == .running {
+    /// Kills what runs of it. What is left is a folder, or a container that has exited.
+    func end(_ runner: RunnerID) {
+        guard let container = containers[runner], ["running", "waiting"].contains(container.state) else { return }
+        if let job = container.job, world.gitlab.jobs[job]?.status == .running {
             world.check(forced.contains(runner), "1: the busy runner \(runner) is removed, with job \(job)")
             lose(job)
         } else {
             world.check(true, "1")
         }
+        container.state = "exited"
+        container.exitCode = 137
+        container.job = nil
+    }
+
+    func remove(_ runner: RunnerID) {
+        guard let container = containers[runner] else { return }
+        end(runner)
+        containers[runner] = nil
         container.state = "removed"
+        watchers[runner] = nil
         world.note("engine: removed \(runner)")
     }
 
@@ -104,12 +138,13 @@ final class SimulatedEngine {
 
     /// The host loses its power: containers are kept, and their processes are gone.
     func losePower() {
-        for container in containers.values.sorted(by: { $0.spec.runner < $1.spec.runner }) where container.state == "running" {
+        for container in containers.values.sorted(by: { $0.spec.runner < $1.spec.runner }) where ["running", "waiting"].contains(container.state) {
             container.state = "exited"
             container.exitCode = 137
             if let job = container.job { lose(job) }
             container.job = nil
         }
+        watchers = [:]
     }
 
     // MARK: What runners do
@@ -133,6 +168,17 @@ final class SimulatedEngine {
                 container.job = nil
                 self.exit(container, code: 137)
                 self.lose(job.id)
+            }
+            return
+        }
+        if container.manners == .outgrowsItsMemory {
+            world.after(job.duration / 2) {
+                guard container.state == "running", container.job == job.id else { return }
+                container.job = nil
+                self.world.note("systemd: a process of \(container.spec.runner) is killed for its memory")
+                self.watchers[container.spec.runner]?(.outOfMemory(runner: container.spec.runner))
+                self.world.gitlab.set(job.id, .failed)
+                self.ask(container)
             }
             return
         }
@@ -164,6 +210,12 @@ final class SimulatedEngine {
         container.state = "exited"
         container.exitCode = code
         world.note("engine: \(container.spec.runner) exited with \(code)")
+        if container.spec.pool.driver == .scope {
+            world.after(world.random.between(1, 50)) {
+                self.watchers.removeValue(forKey: container.spec.runner)?(.exited(runner: container.spec.runner, exitCode: code))
+            }
+            return
+        }
         if world.strikes("engine event lost", world.rates.eventLost) { return }
         world.after(world.random.between(1, 200)) { self.tell(.exited(runner: container.spec.runner, exitCode: code)) }
     }
@@ -191,7 +243,7 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
     func remove(_ runner: RunnerID) async throws { try await call("remove") { $0.remove(runner) } }
     func list() async throws -> [DriverObject] {
         try await call("list") { engine in
-            engine.containers.values.sorted { $0.spec.runner < $1.spec.runner }.map {
+            engine.containers(of: .container).map {
                 DriverObject(
                     id: $0.spec.runner, runner: $0.spec.runner, running: $0.state != "exited", started: $0.state == "running",
                     exitCode: $0.state == "exited" ? $0.exitCode : nil)

@@ -57,9 +57,11 @@ public final class Simulation: @unchecked Sendable {
         world.engine.budget = plan.budget
     }
 
-    /// A random plan for a seed: one to three pools, tight or roomy.
+    /// A random plan for a seed: one to three pools, tight or roomy. For even seeds some pools run scopes,
+    /// and the clock is set now and then.
     public static func plan(for seed: UInt64) -> Plan {
         var random = SplitMix(seed: seed ^ 0x0B5E)
+        var drivers = SplitMix(seed: seed ^ 0x5C09E)
         let tags = [["a"], ["a", "b"], ["b", "c"]]
         let pools = (0..<1 + random.below(3)).map { index -> Pool in
             var pool = Pool(name: "p\(index)")
@@ -71,10 +73,13 @@ public final class Simulation: @unchecked Sendable {
             pool.maxJobs = random.chance(0.3) ? 1 : 0
             pool.cooldown = .seconds(random.chance(0.5) ? 300 : 20)
             pool.stopTimeout = .seconds(120)
+            if seed.isMultiple(of: 2), drivers.chance(0.6) { pool.driver = .scope }
             return pool
         }
         let budget = HostBudget(memory: random.chance(0.3) ? Int64(2 + random.below(4)) << 30 : nil)
-        return Plan(pools: pools, budget: budget, pollInterval: random.chance(0.1) ? .seconds(5) : .seconds(30))
+        var rates = FaultRates()
+        if seed.isMultiple(of: 2) { rates.clockSet = 0.2 }
+        return Plan(pools: pools, budget: budget, pollInterval: random.chance(0.1) ? .seconds(5) : .seconds(30), rates: rates)
     }
 
     // MARK: Running
@@ -102,7 +107,8 @@ public final class Simulation: @unchecked Sendable {
         let world = world
         let coordinator = Coordinator(
             .init(pools: pools, budget: plan.budget, pollInterval: plan.pollInterval, version: "simulated"), forge: SimulatedForge(world: world),
-            drivers: [.container: SimulatedDriver(world: world)], store: SimulatedStore(world: world), clock: SimulatedClock(world: world, life: life),
+            drivers: [.container: SimulatedDriver(world: world), .scope: SimulatedScopeDriver(world: world)], store: SimulatedStore(world: world),
+            clock: SimulatedClock(world: world, life: life),
             log: Logger(label: "simulation") { _ in StoryLogHandler(world: world, life: life) }, random: { world.random.unit() })
         Task {
             try await coordinator.recover()
@@ -119,6 +125,7 @@ public final class Simulation: @unchecked Sendable {
     private func crashed() {
         daemon = nil
         if world.strikes("power lost too", world.rates.crash > 0 ? 0.2 : 0) { world.engine.losePower() }
+        world.setClock()
         let life = world.generation
         world.after(world.random.between(100, 30_000)) { if life == self.world.generation { self.boot() } }
     }
@@ -165,6 +172,7 @@ public final class Simulation: @unchecked Sendable {
                 switch self.world.random.below(5) {
                 case 0: self.world.gitlab.goDown(for: time, token: true)
                 case 1: self.world.engine.failPulls(for: time)
+                case 3 where self.pools.contains { $0.driver == .scope }: self.world.engine.loseBus(for: time)
                 case 2, 3: self.world.engine.goDown(for: time)
                 default: self.world.gitlab.goDown(for: time, token: false)
                 }

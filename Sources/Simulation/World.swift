@@ -20,6 +20,8 @@ public struct FaultRates: Sendable {
     public var badRunner = 0.10
     public var jobCancelled = 0.08
     public var takenByOthers = 0.05
+    /// The clock is set, up to two days either way, while no daemon runs.
+    public var clockSet = 0.0
     public init() {}
     public static let none: FaultRates = {
         var rates = FaultRates()
@@ -45,6 +47,9 @@ public final class World: @unchecked Sendable {
     public let scheduler: Scheduler
     public var random: SplitMix
     public var rates: FaultRates
+    /// What the clock of the daemon's present life shows, beside the time that passes.
+    private(set) var clockError = Duration.zero
+    private var clockDice: SplitMix
     public private(set) var faults: [String: Int] = [:]
     public private(set) var checks = 0
     public private(set) var violations: [String] = []
@@ -62,6 +67,7 @@ public final class World: @unchecked Sendable {
         self.seed = seed
         self.rates = rates
         random = SplitMix(seed: seed)
+        clockDice = SplitMix(seed: seed ^ 0xC10C)
         scheduler = Scheduler(seed: seed, start: Timestamp(milliseconds: 1_764_000_000_000))
     }
 
@@ -86,6 +92,14 @@ public final class World: @unchecked Sendable {
         note("the daemon is killed \(`where`)")
         generation += 1
         onCrash()
+    }
+
+    /// Dice of its own, so that a seed's other faults stay what they were.
+    func setClock() {
+        guard rates.clockSet > 0, clockDice.chance(rates.clockSet) else { return }
+        clockError = clockDice.between(0, 4 * 86_400_000) - .seconds(2 * 86_400)
+        count("clock set between two lives")
+        note("fault: the clock is wrong by \(clockError)")
     }
 
     /// What belongs to a dead daemon never goes on.
@@ -148,8 +162,14 @@ public final class World: @unchecked Sendable {
 struct SimulatedClock: WallClock {
     let world: World
     let life: Int
+    let error: Duration
 
-    func now() -> Timestamp { world.now }
+    init(world: World, life: Int) {
+        (self.world, self.life) = (world, life)
+        error = world.clockError
+    }
+
+    func now() -> Timestamp { world.now + error }
 
     func sleep(for time: Duration) async throws {
         if life != world.generation { await world.never() }

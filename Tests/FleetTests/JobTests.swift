@@ -27,6 +27,19 @@ import Testing
         #expect(job.status == .failed)
     }
 
+    @Test func timesThatLieAheadAreNow() {
+        let (late, early) = (now + .seconds(3600), Timestamp(milliseconds: 10))
+        var runner = Runner(id: "a", pool: Pool(name: "p"), launchedFor: nil, at: late)
+        runner.startedAt = early
+        runner.idleSince = late
+        runner.keepTimes(within: now)
+        #expect(runner.idleSince == now && runner.requestedAt == now && runner.lastSeen == now && runner.startedAt == early)
+        #expect(runner.contactedAt == nil && runner.stoppingAt == nil)
+        var job = Job(seen(.pending), at: late)
+        job.keepTimes(within: now)
+        #expect(job.firstSeen == now && job.pendingAt == now && job.runningAt == nil)
+    }
+
     @Test func unknownStatusIsKeptAndNotRunnable() {
         let status = JobStatus(rawValue: "on_the_moon")
         #expect(!status.isKnown && !status.isActive)

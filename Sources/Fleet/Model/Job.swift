@@ -118,6 +118,14 @@ public struct Job: Sendable, Equatable, Identifiable {
         return moves
     }
 
+    /// Times that lie ahead count as now, as `Runner.keepTimes(within:)` has it.
+    public mutating func keepTimes(within now: Timestamp) {
+        firstSeen = min(firstSeen, now)
+        pendingAt = pendingAt.map { min($0, now) }
+        runningAt = runningAt.map { min($0, now) }
+        finishedAt = finishedAt.map { min($0, now) }
+    }
+
     private mutating func fill(from seen: JobObservation) {
         projectPath = seen.projectPath ?? projectPath
         name = seen.name ?? name

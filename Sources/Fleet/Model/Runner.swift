@@ -122,6 +122,18 @@ public struct Runner: Sendable, Equatable, Identifiable {
         idleSince = now
     }
 
+    /// Times that lie ahead count as now. The clock may have been set back since they were taken, and whatever waits for them
+    /// to be long enough ago would wait as long as the clock was wrong.
+    public mutating func keepTimes(within now: Timestamp) {
+        requestedAt = min(requestedAt, now)
+        startedAt = startedAt.map { min($0, now) }
+        contactedAt = contactedAt.map { min($0, now) }
+        idleSince = idleSince.map { min($0, now) }
+        stoppingAt = stoppingAt.map { min($0, now) }
+        removedAt = removedAt.map { min($0, now) }
+        lastSeen = min(lastSeen, now)
+    }
+
     public mutating func ended(_ why: String, failed: Bool, at now: Timestamp) {
         guard phase < .ended else { return }
         phase = .ended
