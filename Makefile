@@ -41,9 +41,9 @@ mutations: bootstrap
 chaos: bootstrap
 	@scripts/chaos --kills $(KILLS)
 
-# The tests under a sanitizer. SANITIZER=thread|address
+# The tests and the daemon under a sanitizer. SANITIZER=thread|address
 sanitize: bootstrap
-	$(SWIFT) test --sanitize=$(SANITIZER) --scratch-path .build-$(SANITIZER) --skip EndToEndTests --skip SimulationTests --skip brokenConfigurationFiles
+	@scripts/sanitize $(SANITIZER)
 
 demo: bootstrap
 	@scripts/demo

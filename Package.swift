@@ -125,12 +125,12 @@ let package = Package(
             ],
             path: "Benchmarks/autogit-bench", swiftSettings: ours),
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
-        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet"], swiftSettings: ours),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "GitLabTests", dependencies: ["GitLab", "Fleet", "GitLabSimulator", "HTTPTransfer"], resources: [.copy("Payloads")],
             swiftSettings: ours),
         .testTarget(
-            name: "StoreTests", dependencies: ["Store", "Fleet", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: ours),
+            name: "StoreTests", dependencies: ["Store", "Fleet", "TestBench", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: ours),
         .testTarget(
             name: "WebAPITests",
             dependencies: [
@@ -139,9 +139,9 @@ let package = Package(
         .testTarget(
             name: "SystemdTests", dependencies: ["Systemd", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .testTarget(
-            name: "FuzzTests", dependencies: ["autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator"],
+            name: "FuzzTests", dependencies: ["autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator", "TestBench"],
             swiftSettings: ours),
-        .testTarget(name: "SimulationTests", dependencies: ["autogit-simulate"], swiftSettings: ours),
+        .testTarget(name: "SimulationTests", dependencies: ["autogit-simulate", "TestBench"], swiftSettings: ours),
         .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),
         .testTarget(
             name: "ContainerDriverTests", dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "TestBench"],

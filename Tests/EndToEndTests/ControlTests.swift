@@ -7,41 +7,33 @@ import Testing
 
 /// autogitctl, the program, against a running daemon.
 extension EndToEndTests {
-    func ctl(_ rig: Rig, _ arguments: String...) throws -> (code: Int32, out: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: rig.program).deletingLastPathComponent().appending(path: "autogitctl")
-        process.arguments = arguments + ["--socket", "\(rig.daemon.directory)/control.sock"]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let out = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, out)
+    func ctl(_ rig: Rig, _ arguments: String...) async throws -> Ran {
+        try await run(product("autogitctl"), arguments + ["--socket", "\(rig.daemon.directory)/control.sock"])
     }
 
     @Test func autogitctlShowsAndSteers() async throws {
         let rig = try await rig(hooks: false)
-        #expect(try ctl(rig, "status").out.contains("runners  none"))
-        #expect(try ctl(rig, "runners").out == "no runners\n")
-        let pools = try ctl(rig, "pools", "--json")
+        #expect(try await ctl(rig, "status").out.contains("runners  none"))
+        #expect(try await ctl(rig, "runners").out == "no runners\n")
+        let pools = try await ctl(rig, "pools", "--json")
         #expect(try JSONDecoder().decode([PoolView].self, from: Data(pools.out.utf8)).map(\.name) == ["p"])
-        #expect(try ctl(rig, "pause", "p").out == "pool p is paused\n" && ctl(rig, "resume", "p").out == "pool p is open\n")
+        #expect(try await ctl(rig, "pause", "p").out == "pool p is paused\n")
+        #expect(try await ctl(rig, "resume", "p").out == "pool p is open\n")
         for (arguments, code) in [(["runners", "nosuch"], 3), (["spawn", "nosuch"], 3), (["drain", "nosuch"], 3), (["jobs", "4711"], 3)] {
-            let answer = try ctl(rig, arguments[0], arguments[1])
+            let answer = try await ctl(rig, arguments[0], arguments[1])
             #expect(answer.code == code && answer.out.hasPrefix("autogitctl: there is no "), "\(answer)")
         }
-        #expect(try ctl(rig, "fly").code == 64)
+        #expect(try await ctl(rig, "fly").code == 64)
         // A name with a path in it stays a name.
-        #expect(try ctl(rig, "drain", "../pools/p/pause").code == 3)
+        #expect(try await ctl(rig, "drain", "../pools/p/pause").code == 3)
 
-        let spawned = try ctl(rig, "spawn", "p")
+        let spawned = try await ctl(rig, "spawn", "p")
         #expect(spawned.code == 0 && spawned.out.hasPrefix("starting autogit-runner-"))
         #expect(await rig.gitlab.instance.wait(seconds: 30) { $0.runners.values.contains { $0.contactedAt != nil } })
         let id = try #require(try await rig.daemon.runners().first?.id)
-        #expect(try ctl(rig, "logs", id).out.lowercased().contains("polling for jobs"))
-        #expect(try ctl(rig, "runners", "autogit-runner-\(id)").out.contains("requested"))
-        #expect(try ctl(rig, "remove", id).code == 0)
+        #expect(try await ctl(rig, "logs", id).out.lowercased().contains("polling for jobs"))
+        #expect(try await ctl(rig, "runners", "autogit-runner-\(id)").out.contains("requested"))
+        #expect(try await ctl(rig, "remove", id).code == 0)
         #expect(try await rig.daemon.isEmptied())
         try await rig.end()
     }
@@ -49,12 +41,12 @@ extension EndToEndTests {
     @Test func hooksAreInstalledOnceAndARefusalIsExplained() async throws {
         let rig = try await rig(hooks: false)
         await rig.gitlab.instance.setAllowsLocalHooks(false)
-        let refused = try ctl(rig, "hook", "install", "root/e2e")
+        let refused = try await ctl(rig, "hook", "install", "root/e2e")
         #expect(refused.code == 4 && refused.out.contains("Outbound requests"), "\(refused)")
         await rig.gitlab.instance.setAllowsLocalHooks(true)
-        let installed = try ctl(rig, "hook", "install", "root/e2e")
+        let installed = try await ctl(rig, "hook", "install", "root/e2e")
         #expect(installed.out.hasPrefix("installed hook") && installed.out.contains("to http://127.0.0.1:\(rig.daemon.port)/webhook/job"), "\(installed)")
-        #expect(try ctl(rig, "hook", "install", "root/e2e").out.hasPrefix("updated hook"))
+        #expect(try await ctl(rig, "hook", "install", "root/e2e").out.hasPrefix("updated hook"))
         // It works: a job comes by it.
         try await runToTheEnd(rig)
         try await rig.end()
@@ -73,13 +65,13 @@ extension EndToEndTests {
         let other = "other\(UInt32.random(in: 0 ... .max))"
         try await container("autogit-runner-orphan22", instance)
         try await container("autogit-runner-foreign2", other)
-        let dry = try ctl(rig, "reconcile", "--dry-run")
+        let dry = try await ctl(rig, "reconcile", "--dry-run")
         #expect(dry.out.contains("autogit-runner-orphan22") && !dry.out.contains("foreign2"), "\(dry)")
         #expect(try await rig.engine.containers(instance: instance).count == 1)
-        #expect(try ctl(rig, "reconcile").code == 0)
+        #expect(try await ctl(rig, "reconcile").code == 0)
         #expect(try await rig.engine.containers(instance: instance).isEmpty)
         #expect(try await rig.engine.containers(instance: other).count == 1)
-        #expect(try ctl(rig, "reconcile").out == "everything is as it should be\n")
+        #expect(try await ctl(rig, "reconcile").out == "everything is as it should be\n")
         await rig.engine.removeContainers(instance: other)
         try await rig.end()
     }
@@ -89,12 +81,12 @@ extension EndToEndTests {
         let path = "\(rig.daemon.directory)/autogit.toml"
         let good = try String(contentsOfFile: path, encoding: .utf8)
         try (good + "\n[[pool]]\nname = \"second\"\ntags = [\"y\"]\n").write(toFile: path, atomically: true, encoding: .utf8)
-        #expect(try ctl(rig, "reload").out.contains("pools: p, second"))
+        #expect(try await ctl(rig, "reload").out.contains("pools: p, second"))
         #expect(try await rig.daemon.get("/pools", as: [PoolView].self).map(\.name) == ["p", "second"])
         // An error, and a text that makes the parser end its process.
         for bad in ["\n[[pool]]\nname = 3\n", "\n[.x]\n"] {
             try (good + bad).write(toFile: path, atomically: true, encoding: .utf8)
-            let refused = try ctl(rig, "reload")
+            let refused = try await ctl(rig, "reload")
             #expect(refused.code == 1 && refused.out.contains("autogit.toml:"), "\(refused)")
             #expect(try await rig.daemon.get("/pools", as: [PoolView].self).count == 2)
         }
@@ -105,7 +97,7 @@ extension EndToEndTests {
         let rig = try await rig()
         try await rig.gitlab.instance.createPipeline(project: rig.project.id)
         #expect(await rig.gitlab.instance.wait(seconds: 30) { !$0.runners.isEmpty })
-        #expect(try ctl(rig, "evacuate").out == "no runners are left\n")
+        #expect(try await ctl(rig, "evacuate").out == "no runners are left\n")
         #expect(await rig.gitlab.instance.runners.isEmpty)
         #expect(try await rig.daemon.runners().isEmpty)
         try await rig.end()

@@ -26,7 +26,6 @@ import Testing
         var daemon: DaemonUnderTest
         var project: Project
         var token: String
-        var program: String
 
         func end() async throws {
             let instance = try await daemon.get("/status", as: StatusView.self).instance
@@ -48,10 +47,8 @@ import Testing
         let token = "glpat-e2e-\(UInt64.random(in: 0 ... .max))"
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: true))
         let project = try await gitlab.instance.addProject(path: "root/e2e", pipelineFile: Self.yaml)
-        let beside = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "autogitd").path ?? ""
-        let program = FileManager.default.fileExists(atPath: beside) ? beside : Self.root + "/.build/debug/autogitd"
         let daemon = try DaemonUnderTest(
-            program: program, directory: directory, gitlab: gitlab.url, token: token, engine: engine.socket, pollInterval: poll,
+            program: product("autogitd"), directory: directory, gitlab: gitlab.url, token: token, engine: engine.socket, pollInterval: poll,
             settings: """
                 [[pool]]
                 name = "p"
@@ -65,7 +62,7 @@ import Testing
                 """)
         try await daemon.start()
         if hooks { _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret) }
-        return Rig(engine: engine, gitlab: gitlab, daemon: daemon, project: project, token: token, program: program)
+        return Rig(engine: engine, gitlab: gitlab, daemon: daemon, project: project, token: token)
     }
 
     func runToTheEnd(_ rig: Rig) async throws {

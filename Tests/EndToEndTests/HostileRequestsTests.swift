@@ -7,34 +7,8 @@ import Testing
 
 /// Bytes that no proper client sends, over a bare socket.
 extension EndToEndTests {
-    /// Sends all at once, and reads until the other side closes or two seconds are over.
     private static func exchange(_ port: Int, _ bytes: [UInt8]) -> String {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-        var limit = timeval(tv_sec: 2, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-        }
-        guard connected == 0 else { return "not connected" }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let sent = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            if sent <= 0 { break }
-            rest = rest.dropFirst(sent)
-        }
-        var answer: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65536)
-        while true {
-            let length = recv(descriptor, &buffer, buffer.count, 0)
-            if length <= 0 { break }
-            answer += buffer.prefix(length)
-        }
-        return String(decoding: answer, as: UTF8.self)
+        BareSocket.exchange(.port(port), bytes).map { String(decoding: $0.answer, as: UTF8.self) } ?? "not connected"
     }
 
     @Test func whatNoClientSendsIsRefusedAndHarmsNobody() async throws {
@@ -89,7 +63,7 @@ extension EndToEndTests {
                 "POST", rig.daemon.url + "/webhook/job", headers: [("X-Gitlab-Token", rig.daemon.webhookSecret), ("X-Gitlab-Event", "Job Hook")],
                 body: Array(body.utf8)))
         #expect(answer.isSuccess)
-        let shown = try ctl(rig, "jobs", "--active")
+        let shown = try await ctl(rig, "jobs", "--active")
         let foreign = shown.out.unicodeScalars.filter { $0 != "\n" && [.control, .format].contains($0.properties.generalCategory) }
         #expect(shown.out.contains("77") && foreign.isEmpty, "\(shown)")
         #expect(shown.out.split(separator: "\n").count == 2)

@@ -2,6 +2,7 @@ import Fleet
 import Foundation
 import GitLabSimulator
 import HTTPTransfer
+import TestBench
 import Testing
 
 @testable import ContainerDriver
@@ -13,36 +14,7 @@ import Testing
 ///
 /// `AUTOGIT_FUZZ_CASES` sets how many cases each reader gets; 20,000 by default, so 120,000 in all.
 @Suite struct FuzzTests {
-    private static let cases = ProcessInfo.processInfo.environment["AUTOGIT_FUZZ_CASES"].flatMap { Int($0) } ?? 20_000
-
-    /// Changes a good input: bytes, pieces, lengths, nesting.
-    private struct Bender {
-        var random: SeededRandom
-        let dictionary: [[UInt8]] = [
-            "null", "-1", "1e999", "99999999999999999999", "\"", "\\u0000", "\\ud800", "{", "}", "[", "]", "\u{0}", "\u{1B}[2J", "\r\n", "\u{202E}", "true",
-            "0x", "[[", "]]", "=", "\"\"\"", "'''", "#", "\n", "\u{FEFF}", "build_id", "../../etc",
-        ].map { Array($0.utf8) }
-
-        mutating func below(_ bound: Int) -> Int { bound <= 1 ? 0 : Int(random.next() % UInt64(bound)) }
-
-        mutating func bend(_ good: [UInt8]) -> [UInt8] {
-            var bytes = good
-            for _ in 0...below(6) {
-                let at = below(bytes.count + 1)
-                switch below(8) {
-                case 0: if at < bytes.count { bytes[at] = UInt8(truncatingIfNeeded: random.next()) }
-                case 1: if at < bytes.count { bytes[at] ^= 1 << UInt8(below(8)) }
-                case 2: bytes.removeSubrange(at..<min(bytes.count, at + below(20)))
-                case 3: bytes.insert(contentsOf: dictionary[below(dictionary.count)], at: at)
-                case 4: bytes.insert(contentsOf: bytes[at..<min(bytes.count, at + below(40))], at: below(bytes.count + 1))
-                case 5: bytes = Array(bytes.prefix(at))
-                case 6: bytes.insert(contentsOf: [UInt8](repeating: [0x5B, 0x7B, 0x22, 0x20][below(4)], count: below(3000)), at: at)
-                default: bytes.insert(contentsOf: (0..<below(12)).map { _ in UInt8(truncatingIfNeeded: random.next()) }, at: at)
-                }
-            }
-            return bytes
-        }
-    }
+    static let cases = ProcessInfo.processInfo.environment["AUTOGIT_FUZZ_CASES"].flatMap { Int($0) } ?? 20_000
 
     private func fuzz(_ seed: UInt64, _ good: [[UInt8]], _ read: ([UInt8]) -> Void) {
         var bender = Bender(random: SeededRandom(seed: seed))
@@ -57,7 +29,7 @@ import Testing
         #expect(slowest < .seconds(1), "\(slowest) for: \(String(decoding: worst.prefix(500), as: UTF8.self))")
     }
 
-    private static let payloads: [[UInt8]] = {
+    static let payloads: [[UInt8]] = {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "GitLabTests/Payloads")
         let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
         return files.sorted { $0.path < $1.path }.compactMap { try? Array(Data(contentsOf: $0)) }
@@ -113,7 +85,7 @@ import Testing
     }
 
     /// Broken texts, through the daemon itself: it must end by itself, and say that the configuration is bad.
-    @Test func brokenConfigurationFiles() throws {
+    @Test func brokenConfigurationFiles() async throws {
         let good = """
             [gitlab]
             url = "http://192.168.1.170:3000"
@@ -136,27 +108,12 @@ import Testing
         defer { unlink(file) }
         for input in inputs {
             try Data(input).write(to: URL(fileURLWithPath: file))
-            let process = Process()
-            process.executableURL = Self.daemon
-            process.arguments = ["--check", "--config", file]
-            let said = Pipe()
-            process.standardError = said
-            process.standardOutput = FileHandle.nullDevice
-            try process.run()
-            let text = String(decoding: said.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
+            let done = try await run(product("autogitd"), ["--check", "--config", file])
             // The token's file isn't there, so nothing is good, whatever else is said.
             #expect(
-                process.terminationReason == .exit && process.terminationStatus == 78 && !text.isEmpty,
-                "\(process.terminationStatus) \(text) for: \(String(decoding: input, as: UTF8.self))")
+                done.exited && done.code == 78 && !done.out.isEmpty,
+                "\(done.code) \(done.out) for: \(String(decoding: input, as: UTF8.self))")
         }
-    }
-
-    private static var daemon: URL {
-        let beside = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "autogitd")
-        if let beside, FileManager.default.fileExists(atPath: beside.path) { return beside }
-        return URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: ".build/debug/autogitd")
     }
 
     /// Good TOML with keys and values of all kinds in all places.

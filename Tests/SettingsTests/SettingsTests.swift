@@ -1,16 +1,17 @@
 import Fleet
 import Foundation
+import TestBench
 import Testing
 
 @testable import Settings
 
 @Suite struct SettingsTests {
-    private let directory: String
+    private let scratch: ScratchFolder
+    private var directory: String { scratch.path }
     private let environment = SettingsEnvironment(machineMemory: 10 << 30, credentialsDirectory: nil)
 
     init() throws {
-        directory = NSTemporaryDirectory() + "autogit-settings-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        scratch = try ScratchFolder("settings")
         try secret("token", "glpat-secret\n", mode: 0o600)
         try secret("open", "glpat-open", mode: 0o644)
     }

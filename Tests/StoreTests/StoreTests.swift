@@ -1,13 +1,17 @@
 import Fleet
 import Foundation
 import GRDB
+import TestBench
 import Testing
 
 @testable import Store
 
 @Suite struct StoreTests {
-    private let path = NSTemporaryDirectory() + "autogit-store-\(UUID().uuidString).db"
+    private let scratch: ScratchFolder
+    private var path: String { "\(scratch.path)/autogit.db" }
     private let now = Timestamp(milliseconds: 1_764_000_000_123)
+
+    init() throws { scratch = try ScratchFolder("store") }
 
     @Test func whatWasSavedIsThereAfterReopening() async throws {
         var job = Job(JobObservation(id: 1, projectID: 2, projectPath: "a/b", status: .pending, tags: ["x", "y,z"]), at: now)
