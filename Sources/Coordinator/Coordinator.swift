@@ -39,6 +39,8 @@ public actor Coordinator {
 
     var instance = ""
     var jobs: [JobID: Job] = [:]
+    /// Jobs that are over, so that a late event does not bring one back. Bounded: the oldest go.
+    var finished = RecentIDs(capacity: 20_000)
     var runners: [RunnerID: Runner] = [:]
     var byGitLabID: [Int64: RunnerID] = [:]
     var pools: [PoolState] = []
@@ -140,98 +142,6 @@ public actor Coordinator {
                 metadata: Incident.driverUnreachable.field)
         }
         health.drivers[kind] = trouble ?? "ok"
-    }
-
-    // MARK: Observations
-
-    /// A webhook's body. Returns when what it says is on disk.
-    public func receive(webhook body: [UInt8]) async throws {
-        switch try forge.decodeEvent(body) {
-        case .unusable(let why):
-            log.notice("Ignored an authentic webhook: \(why)")
-        case .job(let seen):
-            let changes = take(seen)
-            requestPlan()
-            do {
-                // Also when nothing changed: what this event says may be a write that is still on its way.
-                try await store.save(changes)
-                health.store = "ok"
-            } catch {
-                noteStoreTrouble(error)
-                throw error
-            }
-        }
-    }
-
-    /// Merges what was seen of a job and passes it on to the runner that has it.
-    /// - Returns: what must be saved.
-    func take(_ seen: JobObservation) -> [Change] {
-        let now = clock.now()
-        var changes: [Change] = []
-        let known = jobs[seen.id]
-        if known == nil {
-            if finished.contains(seen.id) { return [] }
-            if !seen.status.isActive {
-                // Not waiting yet, or over before we ever heard of it: kept for the record only.
-                if seen.status.isOver { finished.insert(seen.id) }
-                return [.job(Job(seen, at: now))]
-            }
-        }
-        var job = known ?? Job(seen, at: now)
-        let moved = job.merge(seen, at: now) || known == nil
-        if job == known { return [] }
-        changes.append(.job(job))
-        jobs[job.id] = job
-        if moved { changes += follow(job, at: now) }
-        if job.status.isOver {
-            jobs[job.id] = nil
-            waiting[job.id] = nil
-            ignored[job.id] = nil
-            finished.insert(job.id)
-        } else if job.status == .pending, job.tags == nil {
-            askForTags(of: job.id)
-        }
-        return changes
-    }
-
-    /// Jobs that are over, so that a late event does not bring one back. Bounded: the oldest go.
-    var finished = RecentIDs(capacity: 20_000)
-
-    private func follow(_ job: Job, at now: Timestamp) -> [Change] {
-        guard let gitlabID = job.runnerID, let id = byGitLabID[gitlabID], var runner = runners[id] else {
-            return []
-        }
-        var changes: [Change] = []
-        if job.status.occupiesRunner, runner.currentJob != job.id {
-            let first = runner.contactedAt == nil
-            runner.tookJob(job.id, at: now)
-            if first { changes += noteContact(runner) }
-            log.info(
-                "Job \(job.id) assigned to runner \(runner.name)", metadata: fields(runner, job: job))
-            changes.append(history(runner, "job started", "job \(job.id)"))
-        } else if job.status.isOver, runner.currentJob == job.id {
-            runner.finishedJob(job.id, at: now)
-            log.info(
-                "Job \(job.id) finished: \(job.status)", metadata: fields(runner, job: job))
-            changes.append(history(runner, "job finished", "job \(job.id): \(job.status)"))
-        } else {
-            return []
-        }
-        runners[id] = runner
-        changes.insert(.runner(runner), at: 0)
-        return changes
-    }
-
-    func noteContact(_ runner: Runner) -> [Change] {
-        let seconds = (clock.now() - runner.requestedAt).inSeconds
-        spawns.contacted += 1
-        spawns.last = seconds
-        spawns.sum += seconds
-        if let index = pools.firstIndex(where: { $0.pool.name == runner.pool }) {
-            if pools[index].isQuarantined { log.notice("Pool \(runner.pool) works again", metadata: ["pool": "\(runner.pool)"]) }
-            pools[index].succeeded()
-        }
-        return [history(runner, "first contact", nil)]
     }
 
     // MARK: Planning
@@ -390,28 +300,5 @@ public actor Coordinator {
             fields["project"] = "\(job.projectID)"
         }
         return fields
-    }
-}
-
-/// The last so many ids that were put in.
-struct RecentIDs {
-    private var order: [JobID] = []
-    private var next = 0
-    private var members: Set<JobID> = []
-    let capacity: Int
-
-    init(capacity: Int) { self.capacity = capacity }
-
-    func contains(_ id: JobID) -> Bool { members.contains(id) }
-
-    mutating func insert(_ id: JobID) {
-        guard members.insert(id).inserted else { return }
-        if order.count < capacity {
-            order.append(id)
-        } else {
-            members.remove(order[next])
-            order[next] = id
-            next = (next + 1) % capacity
-        }
     }
 }
