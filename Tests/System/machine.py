@@ -7,6 +7,8 @@ import socket
 import subprocess
 import time
 
+from suite import die_with_parent
+
 
 class Machine:
     """One machine. Its second serial port leads to agent.py; its port 8080 is forwarded to `http_port` here."""
@@ -29,7 +31,7 @@ class Machine:
              "-drive", f"file={self.folder}/disk.img,format=raw,if=virtio,cache=unsafe",
              "-netdev", f"user,id=net0,restrict=off,hostfwd=tcp:127.0.0.1:{self.http_port}-:8080", "-device", "virtio-net-pci,netdev=net0",
              "-serial", f"file:{self.folder}/console.log", "-chardev", f"socket,id=agent,path={path},server=on,wait=off", "-serial", "chardev:agent"],
-            stdin=subprocess.DEVNULL, stderr=open(f"{self.folder}/qemu.log", "w"), preexec_fn=_die_with_parent)
+            stdin=subprocess.DEVNULL, stderr=open(f"{self.folder}/qemu.log", "w"), preexec_fn=die_with_parent)
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -92,9 +94,3 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-
-
-def _die_with_parent():
-    import ctypes
-    import signal
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
