@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    func rig(hooks: Bool = true, poll: String = "0s", pool: String = "") async throws -> Rig {
+    func rig(hooks: Bool = true, poll: String = "0s", cooldown: String = "2s", pool: String = "") async throws -> Rig {
         let engine = try await TestEngine.shared.value
         try await engine.ensureRunnerImage(recipe: Self.root + "/scripts/runner-image")
         let directory = "/tmp/autogit-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
@@ -57,7 +57,7 @@ import Testing
                 command = ["/usr/local/bin/autogit-python-runner"]
                 network = "host"
                 memory = "256MiB"
-                cooldown = "2s"
+                cooldown = "\(cooldown)"
                 \(pool)
                 """)
         try await daemon.start()
