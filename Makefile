@@ -5,8 +5,9 @@ BUILD_FLAGS ?=
 SEEDS ?= 10000
 KILLS ?= 200
 SANITIZER ?= thread
+CASES ?= 1000000
 
-.PHONY: all build release check test test-system simulate mutations chaos sanitize demo bench deb bootstrap format clean
+.PHONY: all build release check test test-system simulate mutations chaos fuzz sanitize demo bench deb bootstrap format clean
 
 all: build
 
@@ -40,6 +41,10 @@ mutations: bootstrap
 # The daemon killed at random moments, with real containers. KILLS=n
 chaos: bootstrap
 	@scripts/chaos --kills $(KILLS)
+
+# Everything that comes from outside, bent and broken: CASES=n in all, a night's worth by default.
+fuzz: bootstrap
+	@AUTOGIT_FUZZ_CASES=$$(($(CASES) / 6)) scripts/test --filter FuzzTests
 
 # The tests and the daemon under a sanitizer. SANITIZER=thread|address
 sanitize: bootstrap

@@ -108,7 +108,17 @@ extension SettingsReader {
     }
 
     mutating func wrongType(_ section: Section, _ key: String, _ value: any TOMLValueConvertible, _ right: String) {
-        fail(section, key, "is a \(value.type.rawValue), and must be \(right)")
+        let found =
+            switch value.type {
+            case .table: "a table"
+            case .array: "a list"
+            case .string: "a text"
+            case .int: "a whole number"
+            case .double: "a number with a fraction"
+            case .bool: "true or false"
+            default: "a date or time"
+            }
+        fail(section, key, "is \(found), and must be \(right)")
     }
 
     mutating func fail(_ section: Section, _ key: String?, _ message: String) {

@@ -43,9 +43,12 @@ public final class SQLiteStore: StateStore {
         let applied = try database.read { try Schema.migrator.appliedIdentifiers($0) }
         guard !applied.isEmpty, let next = Schema.migrator.migrations.first(where: { !applied.contains($0) }) else { return }
         let copy = "\(path).before-\(next.prefix { $0 != ":" })"
-        // VACUUM INTO writes nothing over an existing file: a copy that is there is from an upgrade that was cut short.
+        // A copy that is there is from an upgrade that was cut short after it. One that was cut short itself has another name.
         if access(copy, F_OK) == 0 { return }
-        try database.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [copy]) }
+        let part = "\(copy).part"
+        unlink(part)
+        try database.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [part]) }
+        guard rename(part, copy) == 0 else { throw Unusable(description: "\(copy) cannot be made: \(String(cString: strerror(errno)))") }
     }
 
     // MARK: Writing

@@ -12,7 +12,8 @@ import Testing
 /// Everything that comes from outside, bent and broken from a seed: what is read must end in a value or an error, at
 /// once. A crash ends the test run; the time of the slowest case is looked at.
 ///
-/// `AUTOGIT_FUZZ_CASES` sets how many cases each reader gets; 20,000 by default, so 120,000 in all.
+/// `AUTOGIT_FUZZ_CASES` sets how many cases each reader gets; 20,000 by default, so 120,000 in all, and half as many requests to a
+/// running daemon as one reader gets cases.
 @Suite struct FuzzTests {
     static let cases = ProcessInfo.processInfo.environment["AUTOGIT_FUZZ_CASES"].flatMap { Int($0) } ?? 20_000
 

@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("[gitlab\n", "not TOML"), ("[state]\n", "[gitlab]"), ("[gitlab]\nurl = 3\n", "must be a text"),
+        ("[gitlab\n", "not TOML"), ("[state]\n", "[gitlab]"), ("[gitlab]\nurl = 3\n", "is a whole number, and must be a text"),
         ("[gitlab]\nurl=\"http://h\"\ntoken_file=\"/nonexistent\"\n[[pool]]\nname=\"a\"\ntags=[\"x\"]", "cannot be read"),
     ])
     func brokenFilesAreRefused(text: String, says: String) {

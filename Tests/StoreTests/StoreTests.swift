@@ -79,8 +79,11 @@ import Testing
                     """)
         }
         try old.close()
+        // A copy that was cut short.
+        #expect(FileManager.default.createFile(atPath: path + ".before-2.part", contents: Data("SQLite".utf8)))
         let runners = try await SQLiteStore(path: path).load().runners
         #expect(runners.map(\.driver) == [.container])
+        #expect(!FileManager.default.fileExists(atPath: path + ".before-2.part"))
         let copy = try DatabaseQueue(path: path + ".before-2")
         let columns = try await copy.read { try $0.columns(in: "runners").map(\.name) }
         #expect(columns.contains("phase") && !columns.contains("driver"))

@@ -21,8 +21,10 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         return Timestamp(milliseconds: overflow ? .max : sum)
     }
 
+    /// Saturates, too: a store can hold any number.
     public static func - (a: Timestamp, b: Timestamp) -> Duration {
-        .milliseconds(a.milliseconds - b.milliseconds)
+        let (difference, overflow) = a.milliseconds.subtractingReportingOverflow(b.milliseconds)
+        return .milliseconds(overflow ? (b.milliseconds < 0 ? .max : .min) : difference)
     }
 
     private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
