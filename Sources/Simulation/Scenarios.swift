@@ -98,6 +98,12 @@ public struct NamedScenario: Sendable {
         } also: { run in
             run.gitlab.mostContainersAtOnce == 1 ? nil : "\(run.gitlab.mostContainersAtOnce) containers for one job"
         },
+        scene("a hook arrives before the job is visible in the API") { run in
+            run.gitlab.queue(tags: ["a"], lasting: .seconds(5), visibleAfter: .seconds(10))
+        } also: { run in
+            // The API is asked again and again, so the next poll is not waited for.
+            run.gitlab.firstJobEnded.map { $0 < .seconds(28) } == true ? nil : "the job ended after \(run.gitlab.firstJobEnded?.description ?? "for ever")"
+        },
         scene("the runner of one pool takes the job that another pool was started for", pools: [pool(), pool("p1", tags: ["a", "b"])]) { run in
             run.gitlab.queue(tags: ["a", "b"], lasting: .seconds(5))
             run.gitlab.after(.seconds(7)) {

@@ -57,11 +57,11 @@ final class SimulatedGitLab {
 
     // MARK: Jobs
 
+    /// - Parameter delay: after which the API knows the job, of which a hook tells before; by chance when nil.
     @discardableResult
-    func queue(tags: [String], lasting duration: Duration) -> JobID {
+    func queue(tags: [String], lasting duration: Duration, visibleAfter delay: Duration? = nil) -> JobID {
         var job = Job(id: newID(), tags: tags, duration: duration)
-        // A hook can be faster than the API.
-        job.visibleFrom = world.now + (world.random.chance(0.2) ? world.random.between(0, 3000) : .zero)
+        job.visibleFrom = world.now + (delay ?? (world.random.chance(0.2) ? world.random.between(0, 3000) : .zero))
         jobs[job.id] = job
         set(job.id, .pending)
         return job.id

@@ -226,7 +226,9 @@ public struct GitLabControl {
     let world: World
 
     @discardableResult
-    public func queue(tags: [String], lasting time: Duration) -> Int64 { world.gitlab.queue(tags: tags, lasting: time) }
+    public func queue(tags: [String], lasting time: Duration, visibleAfter delay: Duration? = nil) -> Int64 {
+        world.gitlab.queue(tags: tags, lasting: time, visibleAfter: delay)
+    }
 
     public func cancel(_ job: Int64) {
         world.gitlab.set(job, .canceled)
@@ -253,7 +255,10 @@ public struct GitLabControl {
     public var containers: Int { world.engine.containers.count }
     public var mostContainersAtOnce: Int { world.engine.mostAtOnce }
     public func status(of job: Int64) -> String { world.gitlab.jobs[job]?.status.rawValue ?? "" }
-    public func waited(_ job: Int64) -> Duration? { world.gitlab.jobs[job]?.endedAt.map { $0 - Timestamp(milliseconds: 1_764_000_000_000) } }
+    /// After what time the job that was queued first was over.
+    public var firstJobEnded: Duration? {
+        world.gitlab.jobs.values.min { $0.id < $1.id }?.endedAt.map { $0 - Timestamp(milliseconds: 1_764_000_000_000) }
+    }
     public func removeContainer(_ index: Int) {
         let ids = world.engine.containers.keys.sorted()
         if ids.indices.contains(index) {
