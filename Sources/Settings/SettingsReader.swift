@@ -26,9 +26,9 @@ extension Settings {
         do {
             text = try String(contentsOfFile: path, encoding: .utf8)
         } catch {
-            throw InvalidSettings(errors: [
-                SettingsError(file: path, message: "cannot be read: \(String(cString: strerror(errno))); name another file with --config")
-            ])
+            // What Foundation leaves in errno is not the reason.
+            let why = access(path, R_OK) == 0 ? "it is no file with a text in UTF-8" : String(cString: strerror(errno))
+            throw InvalidSettings(errors: [SettingsError(file: path, message: "cannot be read: \(why); name another file with --config")])
         }
         return try parse(text, file: path, environment: environment)
     }

@@ -74,10 +74,14 @@ public struct TestEngine: Sendable {
 
         func start() async throws {
             let run = "\(directory)/run"
+            // A Podman that is killed while it loads an image leaves the whole of it behind.
+            let loads = "\(directory)/loads"
+            try? FileManager.default.removeItem(atPath: loads)
+            try FileManager.default.createDirectory(atPath: loads, withIntermediateDirectories: true)
             child = try await Child.start(
                 "podman",
                 ["--root", "\(directory)/storage", "--runroot", run, "--tmpdir", "\(run)/tmp", "system", "service", "--time=0", "unix://\(socket)"],
-                environment: ["CONTAINERS_CONF": configuration], log: "\(directory)/service.log", whenParentDies: "TERM")
+                environment: ["CONTAINERS_CONF": configuration, "TMPDIR": loads], log: "\(directory)/service.log", whenParentDies: "TERM")
         }
 
         var isRunning: Bool { child?.isRunning ?? false }

@@ -96,6 +96,14 @@ import Testing
         #expect(found.contains { $0.description.contains(says) }, "\(found)")
     }
 
+    @Test func whatIsNoTextFileSaysSo() throws {
+        #expect(FileManager.default.createFile(atPath: "\(directory)/bytes", contents: Data([0xFF, 0xFE, 0x00])))
+        for (path, says) in [("bytes", "no file with a text"), ("", "no file with a text"), ("none", "No such file")] {
+            let error = #expect(throws: InvalidSettings.self) { try Settings.read(path: "\(directory)/\(path)", environment: environment) }
+            #expect(error?.errors.first?.message.contains(says) == true, "\(String(describing: error))")
+        }
+    }
+
     @Test(arguments: [("2GiB", 2 << 30), ("512MiB", 512 << 20), ("1.5 GB", 1_500_000_000), ("1048576", 1 << 20)])
     func sizes(text: String, bytes: Int64) { #expect(Units.bytes(text) == bytes) }
 
