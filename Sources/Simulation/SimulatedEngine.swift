@@ -101,6 +101,9 @@ final class SimulatedEngine {
     }
 
     func signal(_ runner: RunnerID) {
+        // SIGQUIT lets a job finish that came meanwhile, but not every runner heeds it in time.
+        let registration = containers[runner]?.registration.flatMap { world.gitlab.runners[$0] }
+        world.check(registration?.isPaused ?? true, "1: the runner \(runner) is told to stop while GitLab may give it a job")
         guard let container = containers[runner], container.state == "running", container.manners != .deaf else { return }
         container.isQuitting = true
         if container.job == nil { world.after(world.random.between(10, 2000)) { if container.job == nil { self.exit(container, code: 0) } } }
