@@ -143,6 +143,8 @@ extension Coordinator {
             health.gitlab = "ok"
         } catch {
             noteGitLabTrouble(error)
+            // A look that failed has ruled nothing out.
+            ghostsSuspected = true
         }
     }
 

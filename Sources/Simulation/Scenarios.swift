@@ -74,6 +74,13 @@ public struct NamedScenario: Sendable {
             run.gitlab.after(.seconds(10)) { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) }
             run.gitlab.after(.milliseconds(10_300)) { run.gitlab.forgetARegistration() }
         },
+        scene("nobody owns a registration, and GitLab is away when the next life looks for such", within: .seconds(180)) { run in
+            run.gitlab.after(.seconds(1)) {
+                run.gitlab.leaveARegistrationWithoutOwner()
+                run.kill()
+                run.gitlab.goDown(for: .seconds(45))
+            }
+        },
         scene("failed starts do not count as supply and starve the queue") { run in
             run.gitlab.failPulls(for: .seconds(300))
             for _ in 0..<10 { run.gitlab.queue(tags: ["a"], lasting: .seconds(10)) }

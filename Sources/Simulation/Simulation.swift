@@ -189,6 +189,13 @@ public final class Simulation: @unchecked Sendable {
         world.rates = .none
         for index in pools.indices { pools[index].warm = 0 }
         if let daemon { Task { await self.tellSettings(daemon) } }
+        // The longest outage is over by then, and two looks at what is registered could have been made since.
+        world.after(.seconds(780)) {
+            for registration in self.world.gitlab.runners.values.sorted(by: { $0.id < $1.id }) {
+                let owner = Runner.id(ofName: registration.description).flatMap { self.world.disk.runners[$0] }
+                self.world.check(owner?.isLive == true, "ghost: nobody owns the registration \(registration.description), minutes after the last trouble")
+            }
+        }
     }
 
     private func tellSettings(_ daemon: Coordinator) async {
@@ -248,6 +255,13 @@ public struct GitLabControl {
         world.count("registration forgotten by GitLab")
         world.note("gitlab: forgets the registration \(id)")
         world.gitlab.runners[id] = nil
+    }
+
+    /// What a daemon leaves that is killed before the answer to its registration comes.
+    public func leaveARegistrationWithoutOwner() {
+        let id = world.gitlab.newID()
+        world.gitlab.runners[id] = .init(
+            id: id, description: Runner.name(of: "forgotten"), note: "instance=\(world.disk.instance) runner=forgotten", tags: ["a"], runUntagged: false)
     }
 
     public func after(_ time: Duration, _ body: @escaping () -> Void) { world.after(time, body) }
