@@ -6,15 +6,13 @@ public struct Ran: Sendable {
     public var code: Int32
     /// Whether it ended by itself.
     public var exited: Bool
-    public var pid: Int32
     /// What it wrote to its standard output and error.
     public var out: String
 }
 
 /// Runs a program to its end. It doesn't hold one of Swift's threads meanwhile, which are as many as there are processors:
 /// what the program talks to may be in this process.
-/// - Parameter begun: is called when it runs.
-public func run(_ program: String, _ arguments: [String], begun: (@Sendable () throws -> Void)? = nil) async throws -> Ran {
+public func run(_ program: String, _ arguments: [String]) async throws -> Ran {
     try await onAThread {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
@@ -24,10 +22,9 @@ public func run(_ program: String, _ arguments: [String], begun: (@Sendable () t
         process.standardOutput = pipe
         process.standardError = pipe
         try process.run()
-        try begun?()
         let out = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        return Ran(code: process.terminationStatus, exited: process.terminationReason == .exit, pid: process.processIdentifier, out: out)
+        return Ran(code: process.terminationStatus, exited: process.terminationReason == .exit, out: out)
     }
 }
 
