@@ -271,7 +271,7 @@ public struct GitLabControl {
     public func status(of job: Int64) -> String { world.gitlab.jobs[job]?.status.rawValue ?? "" }
     /// After what time the job that was queued first was over.
     public var firstJobEnded: Duration? {
-        world.gitlab.jobs.values.min { $0.id < $1.id }?.endedAt.map { $0 - Timestamp(milliseconds: 1_764_000_000_000) }
+        world.gitlab.jobs.values.min { $0.id < $1.id }?.endedAt.map { $0 - World.start }
     }
     public func removeContainer(_ index: Int) {
         let ids = world.engine.containers.keys.sorted()

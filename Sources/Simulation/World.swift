@@ -43,6 +43,7 @@ struct SimulatedFailure: ForgeFailure, CustomStringConvertible {
 ///
 /// Everything runs on one thread (see `Scheduler`), which is why none of this is locked.
 public final class World: @unchecked Sendable {
+    static let start = Timestamp(milliseconds: 1_764_000_000_000)
     public let seed: UInt64
     public let scheduler: Scheduler
     public var random: SplitMix
@@ -68,7 +69,7 @@ public final class World: @unchecked Sendable {
         self.rates = rates
         random = SplitMix(seed: seed)
         clockDice = SplitMix(seed: seed ^ 0xC10C)
-        scheduler = Scheduler(seed: seed, start: Timestamp(milliseconds: 1_764_000_000_000))
+        scheduler = Scheduler(seed: seed, start: Self.start)
     }
 
     public var now: Timestamp { scheduler.now }

@@ -105,8 +105,8 @@ import Testing
             """
         var bender = Bender(random: SeededRandom(seed: 5))
         let inputs = ["[.x]\n", "a = [,]\n", "\n\n[[=\n"].map { Array($0.utf8) } + (0..<Self.cases / 100).map { _ in bender.bend(Array(good.utf8)) }
-        let file = NSTemporaryDirectory() + "autogit-fuzz-\(getpid()).toml"
-        defer { unlink(file) }
+        let scratch = try ScratchFolder("fuzz")
+        let file = "\(scratch.path)/autogit.toml"
         for input in inputs {
             try Data(input).write(to: URL(fileURLWithPath: file))
             let done = try await run(product("autogitd"), ["--check", "--config", file])
