@@ -101,8 +101,7 @@ class VirtualMachine(Suite):
         self.install()
 
     def test_units_are_clean_and_confined(self):
-        out = self.sh("systemd-analyze verify autogit.service autogit.socket autogit-control.socket autogit.slice 2>&1")
-        check(out == "", f"systemd-analyze verify: {out}")
+        self.units_are_clean()
         out = self.sh("systemd-analyze security autogit | tail -1")
         level = float(out.split(":")[1].split()[0])
         self.note(f"systemd-analyze security: {level}")
@@ -135,8 +134,7 @@ class VirtualMachine(Suite):
         check(code == 4 and "404" in out, out)
 
     def test_the_control_socket_is_not_for_everybody(self):
-        code, out = self.sh(self.as_user("autogitctl status"), ok=False)
-        check(code == 77 and "group autogit" in out, f"{code} {out}")
+        self.control_socket_is_closed_to_others()
         check(json.loads(self.sh("autogitctl --help >/dev/null; autogitctl pools --json"))[0]["name"] == "default", "--json")
         code, out = self.sh("autogitctl runners nosuch", ok=False)
         check(code == 3, f"{code} {out}")
@@ -223,9 +221,7 @@ class VirtualMachine(Suite):
         check(0.3 <= share <= 0.58, f"a busy loop got {share}")
 
     def test_a_hung_daemon_is_restarted_and_adopts_its_runner(self):
-        self.sh("mkdir -p /run/systemd/system/autogit.service.d; printf '[Service]\\nWatchdogSec=6\\n' > /run/systemd/system/autogit.service.d/test.conf; "
-                "systemctl daemon-reload; systemctl restart autogit")
-        self.healthy()
+        self.set_watchdog(6)
         project, ids = self.start_held("root/held")
         self.gitlab.wait(project, ids, ["running"])
         runner = self.api("/runners")[0]["id"]
@@ -236,7 +232,7 @@ class VirtualMachine(Suite):
         check(any(r["id"] == runner and r["current_job"] == ids[0] for r in self.api("/runners")), f"not adopted: {self.api('/runners')}")
         check("watchdog" in self.sh("journalctl -u autogit -n 200 --no-pager").lower(), "no word of the watchdog")
         self.release("root/held", project, ids)
-        self.sh("rm /run/systemd/system/autogit.service.d/test.conf; systemctl daemon-reload; systemctl restart autogit")
+        self.reset_watchdog()
         self.no_runners()
 
     def test_no_webhook_is_lost_over_20_restarts(self):

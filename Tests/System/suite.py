@@ -101,6 +101,22 @@ class Suite:
         check(self.sh("stat -c '%a %U %G' /run/autogit/control.sock") == "660 root autogit", "the control socket's owner or mode")
         check(self.sh("stat -c '%a %U' /etc/autogit/webhook-secret") == "600 root", "the webhook secret's mode")
 
+    def units_are_clean(self):
+        out = self.sh("systemd-analyze verify autogit.service autogit.socket autogit-control.socket autogit.slice 2>&1")
+        check(out == "", f"systemd-analyze verify: {out}")
+
+    def control_socket_is_closed_to_others(self):
+        code, out = self.sh(self.as_user("autogitctl status"), ok=False)
+        check(code == 77 and "group autogit" in out, f"{code} {out}")
+
+    def set_watchdog(self, seconds):
+        self.sh(f"mkdir -p /run/systemd/system/autogit.service.d; printf '[Service]\\nWatchdogSec={seconds}\\n' > /run/systemd/system/autogit.service.d/test.conf; "
+                "systemctl daemon-reload; systemctl restart autogit")
+        self.healthy()
+
+    def reset_watchdog(self):
+        self.sh("rm /run/systemd/system/autogit.service.d/test.conf; systemctl daemon-reload; systemctl restart autogit")
+
     def webhooks_over_restarts(self, restarts):
         """A stream of webhooks from four connections at a time while the service is restarted again and again."""
         secret = self.sh("cat /etc/autogit/webhook-secret")

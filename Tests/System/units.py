@@ -62,8 +62,7 @@ class Units(Suite):
         check(self.sh("systemctl is-active autogit.socket autogit-control.socket") == "active\nactive", "the sockets are closed")
 
     def test_units_are_clean(self):
-        out = self.sh("systemd-analyze verify autogit.service autogit.socket autogit-control.socket autogit.slice 2>&1")
-        check(out == "", f"systemd-analyze verify: {out}")
+        self.units_are_clean()
 
     def test_manuals_and_completions_are_there(self):
         for page in ["8 autogitd", "1 autogitctl", "5 autogit.toml"]:
@@ -136,21 +135,18 @@ class Units(Suite):
         self.pool("two")
 
     def test_the_control_socket_is_not_for_everybody(self):
-        code, out = self.sh(self.as_user("autogitctl status"), ok=False)
-        check(code == 77 and "group autogit" in out, f"{code} {out}")
+        self.control_socket_is_closed_to_others()
 
     def test_a_crash_and_a_hang_end_in_a_new_start(self):
         pid = self.pid()
         self.sh(f"kill -SEGV {pid}")
         self.until("another process", lambda: self.pid() not in (pid, "0") and self.is_active() == "active", 20)
-        self.sh("mkdir -p /run/systemd/system/autogit.service.d; printf '[Service]\\nWatchdogSec=2\\n' > /run/systemd/system/autogit.service.d/test.conf; "
-                "systemctl daemon-reload; systemctl restart autogit")
-        self.healthy()
+        self.set_watchdog(2)
         pid = self.pid()
         self.sh(f"kill -STOP {pid}")
         self.until("another process", lambda: self.pid() not in (pid, "0") and self.is_active() == "active", 20)
         check("Watchdog timeout" in self.sh("journalctl -u autogit -n 50 --no-pager -o cat"), "not by the watchdog")
-        self.sh("rm /run/systemd/system/autogit.service.d/test.conf; systemctl daemon-reload; systemctl restart autogit")
+        self.reset_watchdog()
 
     def test_no_webhook_is_lost_over_20_restarts(self):
         self.webhooks_over_restarts(20)
