@@ -141,8 +141,11 @@ public struct HealthView: Codable, Sendable, Equatable {
     public var gitlab: String
     public var engine: String
     public var store: String
-    public init(status: String, gitlab: String, engine: String, store: String) {
+    /// What works now and will not for long, each with what to do. Absent from daemons before 0.2.1.
+    public var warnings: [String]?
+    public init(status: String, gitlab: String, engine: String, store: String, warnings: [String] = []) {
         self.store = store
+        self.warnings = warnings
         self.status = status
         self.gitlab = gitlab
         self.engine = engine
@@ -167,6 +170,8 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var started_at: String
     public var gitlab: String
     public var engine: String
+    /// As in `HealthView`.
+    public var warnings: [String]?
     /// Live runners by status.
     public var runners: [String: Int]
     /// Jobs in the store by GitLab's status.
@@ -181,7 +186,7 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var cpus_promised: Double
 
     public init(
-        version: String, instance: String, started_at: String, gitlab: String, engine: String,
+        version: String, instance: String, started_at: String, gitlab: String, engine: String, warnings: [String],
         runners: [String: Int], jobs: [String: Int], waiting: [String: String], spawns: Spawn,
         success_rate: Double?, memory_promised_bytes: Int64, cpus_promised: Double
     ) {
@@ -190,6 +195,7 @@ public struct StatusView: Codable, Sendable, Equatable {
         self.started_at = started_at
         self.gitlab = gitlab
         self.engine = engine
+        self.warnings = warnings
         self.runners = runners
         self.jobs = jobs
         self.waiting = waiting

@@ -76,6 +76,8 @@ public actor Coordinator {
     struct Health {
         var gitlab = "unknown"
         var store = "ok"
+        /// What works now and will not for long.
+        var warnings: [String] = []
         /// Of each driver that is in use.
         var drivers: [DriverKind: String] = [:]
     }
@@ -131,7 +133,7 @@ public actor Coordinator {
     }
 
     /// Those that some pool or some live runner needs; nobody is told of trouble with another.
-    var driversInUse: Set<DriverKind> {
+    public var driversInUse: Set<DriverKind> {
         Set(pools.map(\.pool.driver)).union(runners.values.map(\.driver)).intersection(drivers.keys)
     }
 

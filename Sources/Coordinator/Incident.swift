@@ -13,9 +13,10 @@ public enum Incident: String, CaseIterable, Sendable {
     case outOfMemory = "2b1a9c47f0c34d0f8c7c6a4b5be1f608"
     case driverUnreachable = "2b1a9c47f0c34d0f8c7c6a4b5be1f609"
     case storeFailed = "2b1a9c47f0c34d0f8c7c6a4b5be1f60a"
+    case notLingering = "2b1a9c47f0c34d0f8c7c6a4b5be1f60b"
 
     /// As a log line's metadata carries it.
-    var field: Logger.Metadata { ["message_id": "\(rawValue)"] }
+    public var field: Logger.Metadata { ["message_id": "\(rawValue)"] }
 }
 
 extension Logger.Metadata {

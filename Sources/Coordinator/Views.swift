@@ -15,8 +15,14 @@ extension Coordinator {
     func publishHealth() {
         let fine = ["ok", "unknown"]
         let healthy = fine.contains(health.gitlab) && fine.contains(engineHealth) && health.store == "ok"
-        let view = HealthView(status: healthy ? "healthy" : "degraded", gitlab: health.gitlab, engine: engineHealth, store: health.store)
+        let view = HealthView(
+            status: healthy ? "healthy" : "degraded", gitlab: health.gitlab, engine: engineHealth, store: health.store, warnings: health.warnings)
         healthBoard.withLock { $0 = view }
+    }
+
+    /// Replaces what `/health`, `/status` and the status line warn of. It changes no state of health.
+    public func warn(_ warnings: [String]) {
+        if health.warnings != warnings { health.warnings = warnings }
     }
 
     /// Of the drivers in use: one word when all is well, else what is wrong with which.
@@ -41,7 +47,7 @@ extension Coordinator {
         if engine != "ok", engine != "unknown" { parts.append(String(engine.prefix(120))) }
         let paused = pools.filter(\.paused).map(\.pool.name)
         if !paused.isEmpty { parts.append("paused: \(paused.joined(separator: ", "))") }
-        return parts.joined(separator: "; ")
+        return (parts + health.warnings).joined(separator: "; ")
     }
 
     public func statusView() async throws -> StatusView {
@@ -50,7 +56,7 @@ extension Coordinator {
         let bad = counts["failed"] ?? 0
         return StatusView(
             version: configuration.version, instance: instance, started_at: startedAt.iso8601,
-            gitlab: health.gitlab, engine: engineHealth, runners: countByStatus(runners.values), jobs: counts,
+            gitlab: health.gitlab, engine: engineHealth, warnings: health.warnings, runners: countByStatus(runners.values), jobs: counts,
             waiting: Dictionary(uniqueKeysWithValues: waiting.map { (String($0.key), $0.value) }),
             spawns: .init(
                 count: spawns.count, failed: spawns.failed, last_seconds: spawns.last,

@@ -25,6 +25,7 @@ struct Status: AsyncParsableCommand {
         if let mean = status.spawns.mean_seconds { spawns += "; to first contact \(seconds(mean)) on average" }
         lines.append(spawns)
         if let rate = status.success_rate { lines.append("success  \(Int((rate * 100).rounded())) % of finished jobs") }
+        for warning in status.warnings ?? [] { lines.append("warning  \(printable(warning))") }
         for (job, reason) in status.waiting.sorted(by: { (Int64($0.key) ?? 0) < (Int64($1.key) ?? 0) }) {
             lines.append("waiting  job \(job): \(printable(reason))")
         }

@@ -71,7 +71,8 @@ struct Autogitd: AsyncParsableCommand {
                 settings = late
             }
             if check {
-                print(json ? try Understood(settings).json() : Understood(settings).description)
+                let understood = Understood(settings, warnings: await ServiceUser.ofUnit().warnings(for: settings))
+                print(json ? try understood.json() : understood.description)
                 return
             }
             try await Daemon(settings, file: SettingsFile(path: config), sockets: sockets, manager: manager).run()

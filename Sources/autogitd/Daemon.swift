@@ -68,7 +68,10 @@ struct Daemon {
                 services: [
                     // They end in the reverse order: first nothing new comes in, then the loop stops.
                     .init(service: ControlLoop(coordinator: coordinator)),
-                    .init(service: Heart(coordinator: coordinator, manager: manager, serving: serving)),
+                    .init(
+                        service: Heart(
+                            coordinator: coordinator, manager: manager, serving: serving,
+                            users: RunnerUsers(engineSocket: engine.socket, serviceUser: getuid()), log: log)),
                     .init(service: reloader),
                     .init(service: closed), .init(service: open),
                 ],
@@ -111,16 +114,17 @@ struct Daemon {
         try await coordinator.recover()
     }
 
+    static let usualEngine = "/run/user/1000/podman/podman.sock"
+
     private func findEngine(_ http: HTTPClient, isNeeded: Bool) async throws -> Engine {
-        let usual = "/run/user/1000/podman/podman.sock"
-        var candidates = [usual]
+        var candidates = [Self.usualEngine]
         if let host = ProcessInfo.processInfo.environment["DOCKER_HOST"], host.hasPrefix("unix://") {
             candidates.append(String(host.dropFirst(7)))
         }
         candidates.append("/run/user/1000/docker.sock")
         // Named by the operator: it may come up later, and nothing else will do.
         if let configured = settings.engineSocket { return Engine(socket: configured, http: http) }
-        guard isNeeded else { return Engine(socket: usual, http: http) }
+        guard isNeeded else { return Engine(socket: Self.usualEngine, http: http) }
         let (engine, complaints) = await Engine.firstAnswering(candidates, http: http)
         guard let engine else {
             throw StartError(

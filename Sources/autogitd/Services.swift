@@ -40,13 +40,15 @@ final class Serving: Sendable {
     func all() async { for await _ in stream {} }
 }
 
-/// Tells systemd that the daemon is ready, how it does, and that its control loop still makes plans. A loop that
-/// hangs, on a lock, a disk or a journal that takes no more lines, is not told to be alive, and systemd starts
-/// the daemon anew.
+/// Tells systemd that the daemon is ready, how it does, and that its control loop still makes plans. While the loop
+/// hangs, on a lock, a disk or a journal that takes no more lines, the watchdog is not fed, and systemd restarts the
+/// daemon. At each beat it also looks whether a logout would end the runners.
 struct Heart: Service {
     let coordinator: Coordinator
     let manager: ServiceManager
     let serving: Serving
+    let users: RunnerUsers
+    let log: Logger
 
     /// How old the sentence in `systemctl status` may be.
     static let statusAge = Duration.seconds(20)
@@ -54,7 +56,20 @@ struct Heart: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await serving.all()
-            manager.status(await coordinator.heartbeat())
+            var warned: Set<String> = []
+            func beat() async {
+                let exposed = users.notLingering(for: await coordinator.driversInUse)
+                for user in exposed where warned.insert(user.user.name).inserted {
+                    log.warning("\(user.advice)", metadata: Incident.notLingering.field)
+                }
+                for name in warned.subtracting(exposed.map(\.user.name)) {
+                    log.notice("Runners of the user \(name) no longer end at a logout")
+                    warned.remove(name)
+                }
+                await coordinator.warn(exposed.map(\.advice))
+                manager.status(await coordinator.heartbeat())
+            }
+            await beat()
             manager.ready()
             // Half of what is resident now is code that only the start ran.
             try? await Task.sleep(for: .seconds(2))
@@ -64,11 +79,11 @@ struct Heart: Service {
                 try? await gracefulShutdown()
                 return
             }
-            let beat = min(Self.statusAge, manager.watchdogInterval.map { $0 / 3 } ?? Self.statusAge)
+            let interval = min(Self.statusAge, manager.watchdogInterval.map { $0 / 3 } ?? Self.statusAge)
             while !Task.isCancelled {
                 manager.alive()
-                try? await Task.sleep(for: beat)
-                if !Task.isCancelled { manager.status(await coordinator.heartbeat()) }
+                try? await Task.sleep(for: interval)
+                if !Task.isCancelled { await beat() }
             }
         }
         manager.status("stopping; runners and their jobs go on")

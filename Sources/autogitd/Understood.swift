@@ -5,7 +5,13 @@ import Settings
 /// What `--check` prints: the whole configuration as understood, without secrets.
 struct Understood: CustomStringConvertible {
     let settings: Settings
-    init(_ settings: Settings) { self.settings = settings }
+    /// What is wrong outside of the file, each with what to do.
+    let warnings: [String]
+
+    init(_ settings: Settings, warnings: [String]) {
+        self.settings = settings
+        self.warnings = warnings
+    }
 
     var description: String {
         var lines = [
@@ -25,6 +31,7 @@ struct Understood: CustomStringConvertible {
                     + ", \(pool.cpus) CPUs, \(pool.memory >> 20) MiB, at most \(pool.maxRunners), "
                     + "warm \(pool.warm), cooldown \(pool.cooldown.text), max_jobs \(pool.maxJobs)")
         }
+        lines += warnings.map { "warning   \($0)" }
         return lines.joined(separator: "\n")
     }
 
@@ -56,6 +63,7 @@ struct Understood: CustomStringConvertible {
             var memory_budget_bytes: Int64?
             var cpu_budget: Double?
             var pools: [Entry]
+            var warnings: [String]
         }
         let document = Document(
             url: settings.gitlab.url, webhook_secret: settings.gitlab.webhookSecret != nil, poll_interval: settings.gitlab.pollInterval.inSeconds,
@@ -67,7 +75,7 @@ struct Understood: CustomStringConvertible {
                     name: pool.name, driver: pool.driver.rawValue, tags: pool.tags, run_untagged: pool.runUntagged,
                     image: pool.driver == .container ? pool.image : nil, cpus: pool.cpus, memory_bytes: pool.memory, max_runners: pool.maxRunners,
                     warm: pool.warm, cooldown: pool.cooldown.inSeconds, max_jobs: pool.maxJobs)
-            })
+            }, warnings: warnings)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(document), as: UTF8.self)

@@ -238,6 +238,39 @@ class VirtualMachine(Suite):
     def test_no_webhook_is_lost_over_20_restarts(self):
         self.webhooks_over_restarts(20)
 
+    def test_a_login_and_logout_end_no_job(self):
+        self.pools(CONTAINER, SCOPE.replace('"autogit", "docker", ', ""), verb="reload")
+        jobs = [(path, *self.start_held(path)) for path in ("root/held", "root/held-container")]
+        for _, project, ids in jobs:
+            self.gitlab.wait(project, ids, ["running"])
+        # Through PAM, as at the console or over SSH. The visitor, who does not linger, logs out later: once logind has ended all
+        # of theirs, it would have ended all of homelab's.
+        self.sh("su -l homelab -c true; su -l visitor -c true")
+        self.until("the visitor's systemd has ended", lambda: self.unit_state("user@1001") == "inactive")
+        check(self.unit_state("user@1000") == "active", f"homelab's systemd is {self.unit_state('user@1000')} after a logout")
+        for job in jobs:
+            self.release(*job)
+        self.healthy()
+
+    def test_a_user_who_does_not_linger_is_told_of_and_comes_back(self):
+        first = self.sh("systemctl show -p InvocationID --value user@1000")
+        # Nobody of this user is logged in: logind ends all of theirs at once, as after a logout.
+        self.sh("loginctl disable-linger homelab")
+        self.until("the user's systemd has been started again", lambda: self.unit_state("user@1000") == "active" and self.sh("systemctl show -p InvocationID --value user@1000") != first)
+        self.healthy()
+        advice = "loginctl enable-linger homelab"
+        found = self.until("the journal says so", lambda: self.sh("journalctl -q -u autogit -x MESSAGE_ID=2b1a9c47f0c34d0f8c7c6a4b5be1f60b --no-pager"))
+        check(advice in found and "Subject: Runners would end at a logout" in found, found)
+        warnings = self.until("/health has it", lambda: self.api_even_degraded("/health").get("warnings"))
+        check(advice in warnings[0], warnings)
+        check(advice in self.sh("autogitctl status || true"), self.sh("autogitctl status || true"))
+        check(advice in self.sh("autogitctl check"), self.sh("autogitctl check"))
+        self.sh("loginctl enable-linger homelab")
+        self.until("it is taken back", lambda: self.api_even_degraded("/health")["warnings"] == [])
+        project, ids = self.start_held("root/held-container")
+        self.gitlab.wait(project, ids, ["running"])
+        self.release("root/held-container", project, ids)
+
     def test_a_reboot_in_the_middle(self):
         self.pools(CONTAINER, SCOPE.replace('"autogit", "docker", ', ""), verb="reload")
         _, one = self.start_held("root/held")
@@ -285,7 +318,9 @@ class VirtualMachine(Suite):
         units = self.sh(self.as_user("systemctl --user list-units --all --plain --no-legend 'autogit*' | grep -v slice || true"))
         check(units == "", f"units are left: {units}")
         check(self.sh("test -e /var/lib/autogit/autogit.db && echo kept") == "kept", "remove took the state away")
+        check(self.lingering() == "homelab", "lingering goes with a purge only")
         self.purge()
+        check(self.lingering() == "", f"lingering: {self.lingering()}")
 
 
 def main():

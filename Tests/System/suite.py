@@ -60,6 +60,13 @@ class Suite:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.machine.http_port}{path}", timeout=timeout) as answer:
             return json.load(answer)
 
+    def api_even_degraded(self, path):
+        """The answer of /health, whatever its status."""
+        try:
+            return self.api(path)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+
     def until(self, what, condition, seconds=60):
         deadline = time.monotonic() + seconds
         while True:
@@ -77,8 +84,14 @@ class Suite:
     def pid(self):
         return self.sh("systemctl show -p MainPID --value autogit")
 
+    def lingering(self):
+        return self.sh("ls /var/lib/systemd/linger")
+
     def is_active(self):
-        return self.sh("systemctl is-active autogit.service", ok=False)[1]
+        return self.unit_state("autogit")
+
+    def unit_state(self, unit):
+        return self.sh(f"systemctl show -p ActiveState --value {unit}")
 
     def healthy(self, seconds=60):
         self.until("the daemon is healthy", lambda: self.api("/health")["status"] == "healthy", seconds)
@@ -100,6 +113,8 @@ class Suite:
         check(self.is_active() == "inactive", "the service was started")
         check(self.sh("stat -c '%a %U %G' /run/autogit/control.sock") == "660 root autogit", "the control socket's owner or mode")
         check(self.sh("stat -c '%a %U' /etc/autogit/webhook-secret") == "600 root", "the webhook secret's mode")
+        check(self.lingering() == "homelab", f"lingering: {self.lingering()}")
+        check(self.sh("stat -c '%a %U' /var/lib/autogit; cat /var/lib/autogit/lingering") == "700 homelab\nhomelab", "postrm would not know that it was us")
 
     def units_are_clean(self):
         out = self.sh("systemd-analyze verify autogit.service autogit.socket autogit-control.socket autogit.slice 2>&1")
@@ -195,5 +210,6 @@ class Suite:
             self.run()
         finally:
             self.machine.stop()
-            self.gitlab.process.kill()
+            if self.gitlab:
+                self.gitlab.process.kill()
         return 0 if self.failed == 0 and (self.passed or self.only) else 1

@@ -61,6 +61,68 @@ class Units(Suite):
         check(self.sh("sha256sum /etc/autogit/*; stat -c '%a %U %G %n' /etc/autogit /etc/autogit/* /run/autogit") == before, "it changed something")
         check(self.sh("systemctl is-active autogit.socket autogit-control.socket") == "active\nactive", "the sockets are closed")
 
+    def reconfigure(self, drop_in="", around="{}"):
+        """Runs postinst again, with lines of a drop-in of the operator under [Service]; returns what it says."""
+        folder = "/etc/systemd/system/autogit.service.d"
+        self.sh(f"mkdir -p {folder}; printf '[Service]\n{drop_in}\n' > {folder}/user.conf")
+        said = self.sh(around.format("dpkg-reconfigure autogit 2>&1"))
+        self.sh(f"rm -r {folder}; systemctl daemon-reload")
+        return said
+
+    def forget_lingering(self):
+        self.sh("for name in $(ls /var/lib/systemd/linger); do loginctl disable-linger $name; done; rm -f /var/lib/autogit/lingering")
+
+    def test_an_upgrade_makes_the_user_linger(self):
+        self.forget_lingering()
+        self.sh(f"dpkg -i /opt/autogit-test/{self.deb}")
+        check(self.lingering() == "homelab", f"lingering: {self.lingering()}")
+        check(self.sh("cat /var/lib/autogit/lingering") == "homelab", "not marked")
+
+    def test_the_user_that_the_unit_really_has_lingers(self):
+        running, stopped = "{}", "unshare --mount sh -c 'mount -t tmpfs tmpfs /run && {}'"
+        for around in running, stopped:
+            for user in "visitor", "1001":
+                self.forget_lingering()
+                self.reconfigure(f"# User=nobody-here\nUser=nobody\n User = {user} ", around)
+                check(self.lingering() == "visitor", f"User={user}, {around}: lingering: {self.lingering()}")
+                check(self.sh("cat /var/lib/autogit/lingering") == "visitor", "not marked")
+        self.forget_lingering()
+        self.reconfigure(around=stopped)
+        check(self.lingering() == "homelab", f"without a drop-in: lingering: {self.lingering()}")
+
+    def test_lingering_that_was_there_is_not_ours(self):
+        self.sh("rm /var/lib/autogit/lingering")
+        self.reconfigure()
+        check(self.sh("test -e /var/lib/autogit/lingering", ok=False)[0] != 0, "marked as ours")
+
+    def test_a_user_that_does_not_exist_is_told_of(self):
+        self.forget_lingering()
+        self.sh("cp /etc/autogit/autogit.toml /root/before")
+        self.sh(f"cat > /etc/autogit/autogit.toml <<'E'\n{CONFIG.format(url='http://127.0.0.1:9', name='one')}\nE\n"
+                "umask 077; echo glpat-x > /etc/autogit/gitlab-token")
+        for user in "nobody-here", "4711":
+            words = f"runs as the user {user}, and there is no such user"
+            said = self.reconfigure(f"User={user}")
+            check(words in said and "systemctl edit autogit.service" in said, said)
+            self.sh(f"mkdir -p /run/systemd/system/autogit.service.d; printf '[Service]\nUser={user}\n' > /run/systemd/system/autogit.service.d/user.conf; systemctl daemon-reload")
+            said = self.sh("autogitctl check")
+            check(words in said and "configuration is valid" in said, said)
+            check(words in json.loads(self.sh("autogitctl check --json"))["warnings"][0], "--json")
+            self.sh("rm /run/systemd/system/autogit.service.d/user.conf; systemctl daemon-reload")
+        check(self.lingering() == "", f"lingering: {self.lingering()}")
+        check("loginctl enable-linger homelab" in self.sh("autogitctl check"), self.sh("autogitctl check"))
+        self.reconfigure()
+        check("warning" not in self.sh("autogitctl check"), self.sh("autogitctl check"))
+        self.sh("cp /root/before /etc/autogit/autogit.toml; rm /etc/autogit/gitlab-token")
+
+    def test_root_follows_no_link_of_the_service(self):
+        self.forget_lingering()
+        self.sh("ln -s /etc/victim /var/lib/autogit/lingering")
+        self.reconfigure()
+        check(self.sh("test -e /etc/victim", ok=False)[0] != 0, "it wrote through the link")
+        check(self.lingering() == "homelab", "it does not linger")
+        self.sh("rm /var/lib/autogit/lingering")
+
     def test_units_are_clean(self):
         self.units_are_clean()
 
@@ -158,7 +220,10 @@ class Units(Suite):
     def test_removal_keeps_the_state_and_purge_leaves_nothing(self):
         self.sh("apt-get remove -y autogit", 120)
         check(self.sh("test -e /var/lib/autogit/autogit.db && echo kept") == "kept", "remove took the state away")
+        self.sh("touch /etc/victim; printf '../../../../etc/victim\n-x\n\n' > /var/lib/autogit/lingering")
         self.purge()
+        self.sh("rm /etc/victim")
+        check(self.lingering() == "homelab", "lingering that was the operator's is gone")
 
 
 def main():

@@ -1,0 +1,38 @@
+import Fleet
+import Settings
+import Systemd
+
+/// The user that autogit.service runs as here, for a look at the configuration from outside of the service.
+enum ServiceUser: Equatable {
+    /// No systemd to ask, or the unit isn't installed.
+    case unknown
+    /// `User=` names one that does not exist.
+    case missing(String)
+    case found(UserRecord)
+
+    /// Asks systemd, which knows the unit with all its drop-ins.
+    static func ofUnit(_ unit: String = "autogit.service") async -> ServiceUser {
+        let manager = UnitManager(address: "unix:path=/run/dbus/system_bus_socket")
+        guard let state = try? await manager.text("LoadState", of: unit, .unit), state == "loaded",
+            let user = try? await manager.text("User", of: unit, .service)
+        else { return .unknown }
+        // Without User= a service is root's.
+        let name = user.isEmpty ? "root" : user
+        return UserRecord.find(name).map(Self.found) ?? .missing(name)
+    }
+
+    func warnings(for settings: Settings) -> [String] {
+        switch self {
+        case .unknown: return []
+        case .missing(let name):
+            return [
+                "autogit.service runs as the user \(name), and there is no such user. Create one, or name another: systemctl edit autogit.service, "
+                    + "with User= under [Service]; then: dpkg-reconfigure autogit"
+            ]
+        case .found(let user):
+            // Where no socket is named, one in this user's folder is what will be used.
+            return RunnerUsers(engineSocket: settings.engineSocket ?? Daemon.usualEngine, serviceUser: user.uid)
+                .notLingering(for: Set(settings.pools.map(\.driver))).map(\.advice)
+        }
+    }
+}
