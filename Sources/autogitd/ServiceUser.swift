@@ -30,7 +30,7 @@ enum ServiceUser: Equatable {
                     + "with User= under [Service]; then: dpkg-reconfigure autogit"
             ]
         case .found(let user):
-            // Where no socket is named, one in this user's folder is what will be used.
+            // Where no socket is named, the daemon looks in the folder of the same user as of the usual one.
             return RunnerUsers(engineSocket: settings.engineSocket ?? Daemon.usualEngine, serviceUser: user.uid)
                 .notLingering(for: Set(settings.pools.map(\.driver))).map(\.advice)
         }

@@ -46,6 +46,7 @@ io_weight = 300
 max_runners = 4
 cooldown = "3s"
 """
+BOTH = CONTAINER + SCOPE.replace('"autogit", "docker", ', "")
 
 
 def held(hold, name, tags="scope"):
@@ -221,25 +222,24 @@ class VirtualMachine(Suite):
         check(0.3 <= share <= 0.58, f"a busy loop got {share}")
 
     def test_a_hung_daemon_is_restarted_and_adopts_its_runner(self):
-        self.set_watchdog(6)
-        project, ids = self.start_held("root/held")
-        self.gitlab.wait(project, ids, ["running"])
-        runner = self.api("/runners")[0]["id"]
-        pid = self.pid()
-        self.sh(f"kill -STOP {pid}")
-        self.until("another process", lambda: self.pid() not in (pid, "0"), 60)
-        self.healthy()
-        check(any(r["id"] == runner and r["current_job"] == ids[0] for r in self.api("/runners")), f"not adopted: {self.api('/runners')}")
-        check("watchdog" in self.sh("journalctl -u autogit -n 200 --no-pager").lower(), "no word of the watchdog")
-        self.release("root/held", project, ids)
-        self.reset_watchdog()
+        with self.watchdog(6):
+            project, ids = self.start_held("root/held")
+            self.gitlab.wait(project, ids, ["running"])
+            runner = self.api("/runners")[0]["id"]
+            pid = self.pid()
+            self.sh(f"kill -STOP {pid}")
+            self.until("another process", lambda: self.pid() not in (pid, "0"), 60)
+            self.healthy()
+            check(any(r["id"] == runner and r["current_job"] == ids[0] for r in self.api("/runners")), f"not adopted: {self.api('/runners')}")
+            check("watchdog" in self.sh("journalctl -u autogit -n 200 --no-pager").lower(), "no word of the watchdog")
+            self.release("root/held", project, ids)
         self.no_runners()
 
     def test_no_webhook_is_lost_over_20_restarts(self):
         self.webhooks_over_restarts(20)
 
     def test_a_login_and_logout_end_no_job(self):
-        self.pools(CONTAINER, SCOPE.replace('"autogit", "docker", ', ""), verb="reload")
+        self.pools(BOTH, verb="reload")
         jobs = [(path, *self.start_held(path)) for path in ("root/held", "root/held-container")]
         for _, project, ids in jobs:
             self.gitlab.wait(project, ids, ["running"])
@@ -272,7 +272,7 @@ class VirtualMachine(Suite):
         self.release("root/held-container", project, ids)
 
     def test_a_reboot_in_the_middle(self):
-        self.pools(CONTAINER, SCOPE.replace('"autogit", "docker", ', ""), verb="reload")
+        self.pools(BOTH, verb="reload")
         _, one = self.start_held("root/held")
         _, two = self.start_held("root/held-container")
         self.until("both run", lambda: len([r for r in self.api("/runners") if r["status"] == "busy"]) == 2)

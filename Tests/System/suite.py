@@ -1,6 +1,7 @@
 """What the tests in the virtual machine and those in the container share."""
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import threading
@@ -124,13 +125,23 @@ class Suite:
         code, out = self.sh(self.as_user("autogitctl status"), ok=False)
         check(code == 77 and "group autogit" in out, f"{code} {out}")
 
-    def set_watchdog(self, seconds):
-        self.sh(f"mkdir -p /run/systemd/system/autogit.service.d; printf '[Service]\\nWatchdogSec={seconds}\\n' > /run/systemd/system/autogit.service.d/test.conf; "
-                "systemctl daemon-reload; systemctl restart autogit")
-        self.healthy()
+    @contextlib.contextmanager
+    def drop_in(self, lines):
+        """An operator's lines under [Service] of the unit; systemd knows of them, and nothing is restarted."""
+        folder = "/etc/systemd/system/autogit.service.d"
+        self.sh(f"mkdir -p {folder}; cat > {folder}/test.conf <<'E'\n[Service]\n{lines}\nE\nsystemctl daemon-reload")
+        try:
+            yield
+        finally:
+            self.sh(f"rm -r {folder}; systemctl daemon-reload")
 
-    def reset_watchdog(self):
-        self.sh("rm /run/systemd/system/autogit.service.d/test.conf; systemctl daemon-reload; systemctl restart autogit")
+    @contextlib.contextmanager
+    def watchdog(self, seconds):
+        with self.drop_in(f"WatchdogSec={seconds}"):
+            self.sh("systemctl restart autogit")
+            self.healthy()
+            yield
+        self.sh("systemctl restart autogit")
 
     def webhooks_over_restarts(self, restarts):
         """A stream of webhooks from four connections at a time while the service is restarted again and again."""

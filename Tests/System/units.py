@@ -61,13 +61,9 @@ class Units(Suite):
         check(self.sh("sha256sum /etc/autogit/*; stat -c '%a %U %G %n' /etc/autogit /etc/autogit/* /run/autogit") == before, "it changed something")
         check(self.sh("systemctl is-active autogit.socket autogit-control.socket") == "active\nactive", "the sockets are closed")
 
-    def reconfigure(self, drop_in="", around="{}"):
-        """Runs postinst again, with lines of a drop-in of the operator under [Service]; returns what it says."""
-        folder = "/etc/systemd/system/autogit.service.d"
-        self.sh(f"mkdir -p {folder}; printf '[Service]\n{drop_in}\n' > {folder}/user.conf")
-        said = self.sh(around.format("dpkg-reconfigure autogit 2>&1"))
-        self.sh(f"rm -r {folder}; systemctl daemon-reload")
-        return said
+    def reconfigure(self, around="{}"):
+        """Runs postinst again; returns what it says."""
+        return self.sh(around.format("dpkg-reconfigure autogit 2>&1"))
 
     def forget_lingering(self):
         self.sh("for name in $(ls /var/lib/systemd/linger); do loginctl disable-linger $name; done; rm -f /var/lib/autogit/lingering")
@@ -83,7 +79,8 @@ class Units(Suite):
         for around in running, stopped:
             for user in "visitor", "1001":
                 self.forget_lingering()
-                self.reconfigure(f"# User=nobody-here\nUser=nobody\n User = {user} ", around)
+                with self.drop_in(f"# User=nobody-here\nUser=nobody\n User = {user} "):
+                    self.reconfigure(around)
                 check(self.lingering() == "visitor", f"User={user}, {around}: lingering: {self.lingering()}")
                 check(self.sh("cat /var/lib/autogit/lingering") == "visitor", "not marked")
         self.forget_lingering()
@@ -102,13 +99,12 @@ class Units(Suite):
                 "umask 077; echo glpat-x > /etc/autogit/gitlab-token")
         for user in "nobody-here", "4711":
             words = f"runs as the user {user}, and there is no such user"
-            said = self.reconfigure(f"User={user}")
-            check(words in said and "systemctl edit autogit.service" in said, said)
-            self.sh(f"mkdir -p /run/systemd/system/autogit.service.d; printf '[Service]\nUser={user}\n' > /run/systemd/system/autogit.service.d/user.conf; systemctl daemon-reload")
-            said = self.sh("autogitctl check")
-            check(words in said and "configuration is valid" in said, said)
-            check(words in json.loads(self.sh("autogitctl check --json"))["warnings"][0], "--json")
-            self.sh("rm /run/systemd/system/autogit.service.d/user.conf; systemctl daemon-reload")
+            with self.drop_in(f"User={user}"):
+                said = self.reconfigure()
+                check(words in said and "systemctl edit autogit.service" in said, said)
+                said = self.sh("autogitctl check")
+                check(words in said and "configuration is valid" in said, said)
+                check(words in json.loads(self.sh("autogitctl check --json"))["warnings"][0], "--json")
         check(self.lingering() == "", f"lingering: {self.lingering()}")
         check("loginctl enable-linger homelab" in self.sh("autogitctl check"), self.sh("autogitctl check"))
         self.reconfigure()
@@ -122,6 +118,17 @@ class Units(Suite):
         check(self.sh("test -e /etc/victim", ok=False)[0] != 0, "it wrote through the link")
         check(self.lingering() == "homelab", "it does not linger")
         self.sh("rm /var/lib/autogit/lingering")
+
+    def test_a_refusal_of_logind_is_told_of_and_fails_no_installation(self):
+        self.sh("mkdir /run/refusing; printf '#!/bin/sh\nexit 1\n' > /run/refusing/loginctl; chmod 755 /run/refusing/loginctl")
+        for marker in "rm -f", "ln -sf /etc/victim":
+            self.sh(f"rm -f /var/lib/systemd/linger/*; {marker} /var/lib/autogit/lingering")
+            said = self.reconfigure("PATH=/run/refusing:$PATH {}")
+            check("once systemd-logind runs: loginctl enable-linger homelab" in said, said)
+            check("homelab" not in self.sh("cat /var/lib/autogit/lingering 2>/dev/null || true"), "marked as ours")
+        self.sh("rm /var/lib/autogit/lingering")
+        self.reconfigure()
+        check(self.lingering() == "homelab", "it does not linger")
 
     def test_units_are_clean(self):
         self.units_are_clean()
@@ -203,12 +210,11 @@ class Units(Suite):
         pid = self.pid()
         self.sh(f"kill -SEGV {pid}")
         self.until("another process", lambda: self.pid() not in (pid, "0") and self.is_active() == "active", 20)
-        self.set_watchdog(2)
-        pid = self.pid()
-        self.sh(f"kill -STOP {pid}")
-        self.until("another process", lambda: self.pid() not in (pid, "0") and self.is_active() == "active", 20)
-        check("Watchdog timeout" in self.sh("journalctl -u autogit -n 50 --no-pager -o cat"), "not by the watchdog")
-        self.reset_watchdog()
+        with self.watchdog(2):
+            pid = self.pid()
+            self.sh(f"kill -STOP {pid}")
+            self.until("another process", lambda: self.pid() not in (pid, "0") and self.is_active() == "active", 20)
+            check("Watchdog timeout" in self.sh("journalctl -u autogit -n 50 --no-pager -o cat"), "not by the watchdog")
 
     def test_no_webhook_is_lost_over_20_restarts(self):
         self.webhooks_over_restarts(20)
