@@ -13,6 +13,7 @@ let package = Package(
         .executable(name: "autogitctl", targets: ["autogitctl"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -36,7 +37,7 @@ let package = Package(
             name: "HTTPTransfer",
             dependencies: ["CCurl", "Threads"],
             swiftSettings: ours),
-        .target(name: "Fleet", swiftSettings: ours),
+        .target(name: "Fleet", dependencies: [.product(name: "DequeModule", package: "swift-collections")], swiftSettings: ours),
         .target(name: "ControlModel", swiftSettings: ours),
         .target(name: "Settings", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
         .target(

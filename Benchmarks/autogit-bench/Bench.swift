@@ -50,32 +50,39 @@ struct Bench: AsyncParsableCommand {
     private func planner() {
         for scale in [1, 2, 4] {
             let jobs = 2500 * scale
-            let snapshot = Self.snapshot(jobs: jobs, runners: 250 * scale, pools: 50)
-            let times = (0..<samples).map { _ in Self.milliseconds { _ = Planner.plan(snapshot) } }
+            let (state, now) = Self.state(jobs: jobs, runners: 250 * scale, pools: 50)
+            let times = (0..<samples).map { _ in Self.milliseconds { _ = Planner.plan(state, at: now) } }
             Self.report("planner, \(jobs) pending jobs, \(250 * scale) runners, 50 pools", Self.median(times), "ms")
         }
     }
 
-    private static func snapshot(jobs: Int, runners: Int, pools: Int) -> Snapshot {
+    /// As the loop has it after so many webhooks and launches, taken in one by one.
+    private static func state(jobs: Int, runners: Int, pools: Int) -> (FleetState, Timestamp) {
         let now = Timestamp(milliseconds: 1_764_000_000_000)
-        let states = (0..<pools).map { index -> PoolState in
+        let all = (0..<pools).map { index -> Pool in
             var pool = Pool(name: "pool\(index)")
             pool.tags = ["common", "tag\(index)"]
             pool.maxRunners = 10_000
-            return PoolState(pool)
-        }
-        let pending = (0..<jobs).map { index in
-            Job(
-                JobObservation(id: Int64(index), projectID: 1, status: .pending, tags: ["common", "tag\(index % pools)"]),
-                at: Timestamp(milliseconds: now.milliseconds - Int64(index * 7919 % 100_000)))
+            return pool
         }
         let live = (0..<runners).map { index -> Runner in
-            var runner = Runner(id: "r\(index)", pool: states[index % pools].pool, launchedFor: nil, at: now)
+            var runner = Runner(id: "r\(index)", pool: all[index % pools], launchedFor: nil, at: now)
             runner.phase = .ready
+            runner.gitlabID = Int64(index)
+            runner.startedAt = now
             runner.idleSince = now
             return runner
         }
-        return Snapshot(jobs: pending, runners: live, pools: states, budget: HostBudget(), now: now)
+        var state = FleetState(.init(pools: all), seed: 1)
+        _ = state.take(.remembered(Memory(instance: "i", jobs: [], runners: live, finishedJobs: [], pausedPools: [])), at: now)
+        let place = Place(.local, .container)
+        let objects = live.map { DriverObject(id: $0.id, runner: $0.id, running: true, started: true, exitCode: nil) }
+        _ = state.take(.done(.look(place), .success(.objects(objects))), at: now)
+        let pending = (0..<jobs).map { index in
+            JobObservation(id: Int64(index + 1), projectID: 1, status: .pending, tags: ["common", "tag\(index % pools)"])
+        }
+        _ = state.take(.done(.poll(.default), .success(.poll(Poll(jobs: pending, isComplete: true)))), at: now)
+        return (state, now)
     }
 
     // MARK: The daemon

@@ -39,6 +39,8 @@ public struct RunnerView: Codable, Sendable, Equatable {
     public var spawn_seconds: Double?
     public var last_seen: String
     public var reason: String?
+    /// Why it can't be taken further; absent while it can.
+    public var stuck: String?
     public var history: [Event]?
 
     public init(

@@ -3,304 +3,257 @@ import Fleet
 import Logging
 import Synchronization
 
-/// The control loop: takes in observations, keeps them in the store, asks the planner what to do, and
-/// has it done. It owns the state of jobs, runners and pools; everything that happens passes through it.
-///
-/// Actions run concurrently; at most one is under way for a runner, and their results are observations
-/// again. So the loop depends on no single event: the next look mends what was missed.
+/// Holds the fleet's state and has done what the planner decides, each action in a task of its own, whose result is the
+/// next observation. It decides nothing itself: what follows from what happens is in `FleetState.take`, and what is to be
+/// done is in `Planner.plan`.
 public actor Coordinator {
     public struct Configuration: Sendable {
-        public var pools: [Pool]
-        public var budget: HostBudget
-        /// Zero switches polling off.
-        public var pollInterval: Duration
+        public var fleet: FleetState.Configuration
         public var version: String
-        /// Launches that may be under way at once.
-        public var maxLaunches: Int
-        public init(
-            pools: [Pool], budget: HostBudget, pollInterval: Duration, version: String, maxLaunches: Int = 8
-        ) {
-            self.pools = pools
-            self.budget = budget
-            self.pollInterval = pollInterval
+        public init(_ fleet: FleetState.Configuration, version: String) {
+            self.fleet = fleet
             self.version = version
-            self.maxLaunches = maxLaunches
         }
     }
 
-    var configuration: Configuration
-    let forge: any Forge
-    private let drivers: [DriverKind: any RunnerDriver]
+    private(set) var state: FleetState
+    let hands: Hands
     let store: any StateStore
     let clock: any WallClock
-    let log: Logger
-    let random: @Sendable () -> Double
+    let version: String
     let startedAt: Timestamp
-
-    var instance = ""
-    var jobs: [JobID: Job] = [:]
-    /// Jobs that are over, so that a late event does not bring one back. Bounded: the oldest go.
-    var finished = RecentIDs(capacity: 20_000)
-    var runners: [RunnerID: Runner] = [:]
-    var byGitLabID: [Int64: RunnerID] = [:]
-    var pools: [PoolState] = []
-    var waiting: [JobID: String] = [:]
-    /// Runners with an action under way.
-    var acting: Set<RunnerID> = []
-    /// Jobs whose tags are being asked for.
-    var tags = TagQueue()
-    /// Before this, an action for the runner that failed is not tried again.
-    var retryAfter: [RunnerID: (at: Timestamp, wait: Duration)] = [:]
-    var health = Health() { didSet { publishHealth() } }
+    private let journal: Journal
     /// What `/health` says, for those who must not wait while the loop takes in ten thousand jobs.
-    let healthBoard = Mutex(HealthView(status: "healthy", gitlab: "unknown", engine: "unknown", store: "ok"))
-    var spawns = SpawnStatistics()
-    var launching = 0
+    private let board = Mutex(HealthView(status: "healthy", gitlab: "unknown", engine: "unknown", store: "ok"))
+    private var planRequested = false
+    private var wake: (task: Task<Void, Never>, at: Timestamp)?
     /// Drivers whose events are being followed.
-    var following: [DriverKind: Task<Void, Never>] = [:]
-    /// The daemon is going away: nothing new is begun.
-    var isStopping = false
-    /// How often a job was not taken by runners that were there for it, and until when it is left alone.
-    var ignored: [JobID: (count: Int, until: Timestamp)] = [:]
-    /// A registration may have been made whose answer we never got.
-    var ghostsSuspected = false
-    /// What unclear starts said, for as long as the runner lives.
-    var startTroubles: [RunnerID: String] = [:]
-    /// All runners go, and none is started.
-    var isEvacuating = false
-    var waitingForQuiet: [CheckedContinuation<Void, Never>] = []
-    var planRequested = false
-    var wakeTask: Task<Void, Never>?
-    var wakeTime: Timestamp?
+    private var following: [Place: Task<Void, Never>] = [:]
+    private var waiters: [(holds: @Sendable (FleetState) -> Bool, waiter: Waiter)] = []
 
-    struct Health {
-        var gitlab = "unknown"
-        var store = "ok"
-        /// What works now and will not for long.
-        var warnings: [String] = []
-        /// Of each driver that is in use.
-        var drivers: [DriverKind: String] = [:]
-    }
-
-    struct SpawnStatistics {
-        var count = 0
-        var failed = 0
-        var last: Double?
-        var sum = 0.0
-        var contacted = 0
-    }
-
+    /// - Parameters:
+    ///   - forges: by the names that the pools use. A webhook is from the first by name.
+    ///   - drivers: by the places that the pools use.
+    ///   - seed: of the dice for new ids and for what spreads retries.
     public init(
-        _ configuration: Configuration, forge: any Forge, drivers: [DriverKind: any RunnerDriver], store: any StateStore,
-        clock: any WallClock = SystemClock(), log: Logger,
-        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+        _ configuration: Configuration, forges: [ForgeID: any Forge], drivers: [Place: any RunnerDriver], store: any StateStore,
+        clock: any WallClock = SystemClock(), log: Logger, seed: UInt64 = .random(in: .min ... .max)
     ) {
-        self.configuration = configuration
-        self.forge = forge
-        self.drivers = drivers
+        state = FleetState(configuration.fleet, seed: seed)
+        hands = Hands(forges: forges, drivers: drivers, store: store, clock: clock)
         self.store = store
         self.clock = clock
-        self.log = log
-        self.random = random
+        version = configuration.version
         startedAt = clock.now()
-        pools = configuration.pools.map { PoolState($0) }
+        journal = Journal(log: log)
     }
 
-    /// Takes over changed pools, budget and polling; what a pool went through stays with its name. Runners of a pool
-    /// that is gone are drained by the next plan.
-    public func reload(_ new: Configuration) {
-        let known = Dictionary(pools.map { ($0.pool.name, $0) }, uniquingKeysWith: { first, _ in first })
-        configuration = new
-        pools = new.pools.map { pool in
-            var state = known[pool.name] ?? PoolState(pool)
-            state.pool = pool
-            return state
-        }
-        followDrivers()
+    // MARK: Observing
+
+    /// Everything that happens comes through here.
+    func observe(_ observation: Observation) {
+        apply(observation)
         requestPlan()
     }
 
-    // MARK: Drivers
-
-    struct NoDriver: Error, CustomStringConvertible {
-        var kind: DriverKind
-        var description: String { "runners of the kind \(kind.rawValue) cannot be run by this daemon" }
+    private func apply(_ observation: Observation) {
+        let events = state.take(observation, at: clock.now())
+        let changes = state.changes()
+        if !changes.isEmpty { store.enqueue(changes) }
+        for event in events { journal.write(event) }
+        guard !waiters.isEmpty else { return }
+        for index in waiters.indices.reversed() where waiters[index].holds(state) { waiters.remove(at: index).waiter.resume() }
     }
 
-    func driver(_ kind: DriverKind) throws -> any RunnerDriver {
-        guard let driver = drivers[kind] else { throw NoDriver(kind: kind) }
-        return driver
-    }
-
-    /// Those that some pool or some live runner needs; nobody is told of trouble with another.
-    public var driversInUse: Set<DriverKind> {
-        Set(pools.map(\.pool.driver)).union(runners.values.map(\.driver)).intersection(drivers.keys)
-    }
-
-    func noteDriver(_ kind: DriverKind, trouble: String?) {
-        if let trouble, health.drivers[kind] != trouble {
-            log.error(
-                kind == .container ? "The engine cannot be asked: \(trouble)" : "The user's systemd cannot be asked: \(trouble)",
-                metadata: Incident.driverUnreachable.field)
+    /// A webhook's body. Returns when what it says is on disk.
+    /// - Throws: `MalformedEvent`, or what the store said.
+    public func receive(webhook body: [UInt8]) async throws {
+        guard let (id, forge) = hands.forges.min(by: { $0.key < $1.key }) else { return }
+        switch try forge.decodeEvent(body) {
+        case .unusable(let why): observe(.unusableHook(why))
+        case .job(let seen):
+            observe(.hook(id, seen))
+            do {
+                // Also when nothing changed: what this event says may be a write that is still on its way.
+                try await store.flush()
+                if state.store.trouble != nil { observe(.stored(nil)) }
+            } catch {
+                observe(.stored(Trouble("\(error)", isOfStore: true)))
+                throw error
+            }
         }
-        health.drivers[kind] = trouble ?? "ok"
     }
 
     // MARK: Planning
 
     /// Asks for a plan soon. Several requests before it is made are one.
-    func requestPlan() {
+    private func requestPlan() {
         guard !planRequested else { return }
         planRequested = true
-        Task { self.planNow() }
+        Task { self.plan() }
     }
 
-    /// Makes a plan now, which shows that the loop can, and says how things stand.
-    public func heartbeat() -> String {
-        planNow()
-        return statusLine()
-    }
-
-    func snapshot() -> Snapshot {
-        Snapshot(
-            jobs: isEvacuating ? [] : Array(jobs.values), runners: Array(runners.values), pools: pools,
-            budget: configuration.budget, now: clock.now(), holds: ignored.mapValues(\.until))
-    }
-
-    private func planNow() {
+    /// - Returns: why an operator's wishes for runners were not met, by pool.
+    @discardableResult
+    func plan() -> [String: WaitingReason] {
         planRequested = false
-        if isStopping { return }
-        publishHealth()
-        let plan = Planner.plan(snapshot())
-        report(plan.waiting)
-        var wakeAt = plan.wakeAt
-        for action in plan.actions {
-            switch action {
-            case .launch(let pool, let job):
-                guard !isEvacuating, launching < configuration.maxLaunches else { continue }
-                launch(pool: pool, for: job)
-            case .drain(let id, let reason):
-                act(on: id, wake: &wakeAt) { await self.drain($0, reason: reason) }
-            case .stop(let id):
-                act(on: id, wake: &wakeAt) { await self.stop($0) }
-            case .kill(let id):
-                act(on: id, wake: &wakeAt) { await self.end($0, "did not quit in time", failed: true) }
-            case .remove(let id):
-                act(on: id, wake: &wakeAt) { await self.remove($0) }
-            case .fail(let id, let reason):
-                act(on: id, wake: &wakeAt) { await self.missContact($0, reason: reason) }
-            case .dismiss(let id, let job):
-                act(on: id, wake: &wakeAt) { await self.dismissIdle($0, ignored: job) }
+        var refusals: [String: WaitingReason] = [:]
+        // A change of the state alone can be what another decision waits for.
+        for _ in 0..<8 {
+            let plan = Planner.plan(state, at: clock.now())
+            apply(.explained(plan.waiting))
+            refusals.merge(plan.refusals) { first, _ in first }
+            var isSettled = true
+            for action in plan.actions {
+                apply(.decided(action))
+                if action.key == nil { isSettled = false } else { carryOut(action) }
             }
+            wake(at: plan.wakeAt)
+            if isSettled { break }
         }
-        wake(at: wakeAt)
+        publishHealth()
+        return refusals
     }
 
-    /// Starts an action unless the runner has one under way or waits after a failed one.
-    private func act(
-        on id: RunnerID, wake: inout Timestamp?, _ body: @escaping @Sendable (Runner) async -> Void
-    ) {
-        guard !acting.contains(id), let runner = runners[id] else { return }
-        if let retry = retryAfter[id], clock.now() < retry.at {
-            wake = min(wake ?? retry.at, retry.at)
-            return
+    private func carryOut(_ action: Action) {
+        var spec: RunnerSpec?
+        if case .launch(let id, let name, _) = action, let pool = state.pools.first(where: { $0.pool.name == name })?.pool {
+            spec = RunnerSpec(runner: id, instance: state.instance, pool: pool)
         }
-        acting.insert(id)
+        let (hands, instance, launch) = (hands, state.instance, spec)
         Task {
-            await body(runner)
-            self.acted(on: id)
+            let result = await hands.carryOut(action, instance: instance, spec: launch) { id, step in await self.observe(.launching(id, step)) }
+            self.observe(.done(action, result))
         }
-    }
-
-    func acted(on id: RunnerID) {
-        acting.remove(id)
-        if acting.isEmpty { becameQuiet() }
-        requestPlan()
     }
 
     private func wake(at time: Timestamp?) {
-        guard time != wakeTime || wakeTask == nil else { return }
-        wakeTask?.cancel()
-        wakeTask = nil
-        wakeTime = time
+        guard time != wake?.at else { return }
+        wake?.task.cancel()
+        wake = nil
         guard let time else { return }
         let wait = max(.zero, time - clock.now())
-        wakeTask = Task {
+        let task = Task {
             try? await clock.sleep(for: wait)
             if !Task.isCancelled { self.woke() }
         }
+        wake = (task, time)
     }
 
     private func woke() {
-        wakeTask = nil
-        wakeTime = nil
+        wake = nil
         requestPlan()
     }
 
-    /// Says once for each job why it waits, and again when the reason changes.
-    private func report(_ reasons: [JobID: String]) {
-        var changes: [Change] = []
-        for (id, reason) in reasons where waiting[id] != reason {
-            guard var job = jobs[id] else { continue }
-            let before = Self.kind(of: waiting[id] ?? job.waitingReason ?? "")
-            job.waitingReason = reason
-            jobs[id] = job
-            changes.append(.job(job))
-            if before != Self.kind(of: reason) {
-                let metadata = fields(job: job)
-                // Capacity comes back by itself; a tag that no pool has does not.
-                let lasting = reason.hasPrefix("no ")
-                log.warning("Job \(id) waits: \(reason)", metadata: lasting ? metadata.with(.noPoolFits) : metadata)
-            }
-        }
-        for id in waiting.keys where reasons[id] == nil {
-            guard var job = jobs[id], job.waitingReason != nil else { continue }
-            job.waitingReason = nil
-            jobs[id] = job
-            changes.append(.job(job))
-        }
-        waiting = reasons
-        remember(changes)
+    // MARK: Life
+
+    /// Loads what the store remembers. Must be over before anything else. What there is, and what GitLab says now, is then
+    /// asked for like at any other time; nothing is started before it is known.
+    /// - Throws: when the store can't be read.
+    public func recover() async throws {
+        let memory = try await store.load()
+        apply(.remembered(memory))
+        plan()
     }
 
-    /// A reason without its figures, which may change at every plan.
-    private static func kind(of reason: String) -> String { reason.filter { !$0.isNumber } }
-
-    // MARK: Remembering
-
-    /// Saves without waiting. For what a later observation would teach us again; what must be on disk
-    /// before something happens is saved with `store.save` there.
-    func remember(_ changes: [Change]) { store.enqueue(changes) }
-
-    /// Waits until everything is on disk, and says when it can't be.
-    func flush() async {
-        do {
-            try await store.flush()
-            health.store = "ok"
-        } catch {
-            noteStoreTrouble(error)
+    /// Follows what drivers tell, until the task is cancelled. Call `recover()` first.
+    public func run() async {
+        followDrivers()
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiters.append(({ _ in false }, Waiter($0))) }
+        } onCancel: {
+            Task { await self.stopFollowing() }
         }
     }
 
-    func noteStoreTrouble(_ error: any Error) {
-        if health.store == "ok" { log.error("Cannot write the state: \(error). Is the disk full?", metadata: Incident.storeFailed.field) }
-        health.store = "\(error)"
+    private func stopFollowing() {
+        for task in following.values { task.cancel() }
+        following = [:]
+        for index in waiters.indices.reversed() where !waiters[index].waiter.isTimed { waiters.remove(at: index).waiter.resume() }
     }
 
-    func history(_ runner: Runner, _ event: String, _ detail: String?) -> Change {
-        .history(HistoryEntry(runner: runner.id, at: clock.now(), event: event, detail: detail))
+    private func followDrivers() {
+        for place in state.placesInUse where following[place] == nil {
+            guard let driver = hands.drivers[place] else { continue }
+            let events = driver.events()
+            following[place] = Task { for await event in events { self.observe(.heard(place, event)) } }
+        }
     }
 
-    func fields(_ runner: Runner? = nil, job: Job? = nil) -> Logger.Metadata {
-        var fields: Logger.Metadata = [:]
-        if let runner {
-            fields["runner"] = "\(runner.id)"
-            fields["pool"] = "\(runner.pool)"
+    /// Takes over changed pools, budget and polling.
+    public func reload(_ new: Configuration) {
+        observe(.configured(new.fleet))
+        followDrivers()
+    }
+
+    /// Begins nothing new and waits until what is under way is over, so that no start is cut in half; then until all of it
+    /// is on disk. What takes longer is taken up again by the next start.
+    public func settle(within time: Duration) async {
+        observe(.stopping)
+        _ = await wait(until: { !$0.isActing }, within: time)
+        do { try await store.flush() } catch { observe(.stored(Trouble("\(error)", isOfStore: true))) }
+    }
+
+    /// - Returns: whether it holds; false when the time is over.
+    func wait(until condition: @escaping @Sendable (FleetState) -> Bool, within time: Duration) async -> Bool {
+        if condition(state) { return true }
+        let alarm = Waiter(nil)
+        let task = Task {
+            try? await clock.sleep(for: time)
+            self.giveUp(alarm)
         }
-        if let job {
-            fields["job"] = "\(job.id)"
-            fields["project"] = "\(job.projectID)"
+        await withCheckedContinuation {
+            alarm.continuation = $0
+            waiters.append((condition, alarm))
         }
-        return fields
+        task.cancel()
+        return condition(state)
+    }
+
+    private func giveUp(_ waiter: Waiter) {
+        waiters.removeAll { $0.waiter === waiter }
+        waiter.resume()
+    }
+
+    // MARK: Being asked
+
+    /// Makes a plan now, which shows that the loop can, and says how things stand.
+    public func heartbeat() -> String {
+        plan()
+        return state.statusLine()
+    }
+
+    public nonisolated func healthView() -> HealthView { board.withLock { $0 } }
+
+    private func publishHealth() {
+        let view = state.healthView()
+        board.withLock { $0 = view }
+    }
+
+    /// Replaces what `/health`, `/status` and the status line warn of. It changes no state of health.
+    public func warn(_ warnings: [String]) {
+        if state.warnings != warnings { observe(.warned(warnings)) }
+        publishHealth()
+    }
+
+    /// Kinds of drivers that some pool or some live runner needs.
+    public var driversInUse: Set<DriverKind> { Set(state.placesInUse.map(\.kind)) }
+}
+
+/// Somebody who waits for the state to become something, resumed once.
+final class Waiter: @unchecked Sendable {
+    /// Only the coordinator that made it touches it.
+    var continuation: CheckedContinuation<Void, Never>?
+    /// It gives up by itself.
+    let isTimed: Bool
+
+    init(_ continuation: CheckedContinuation<Void, Never>?) {
+        self.continuation = continuation
+        isTimed = continuation == nil
+    }
+
+    func resume() {
+        continuation?.resume()
+        continuation = nil
     }
 }

@@ -14,6 +14,8 @@ public struct GitLabError: ForgeFailure, Sendable, CustomStringConvertible {
     public var description: String { message }
     public var tokenRefused: Bool { kind == .badToken }
 
+    public var isOutage: Bool { isTransient }
+
     /// Worth asking again: nothing about the request itself was wrong.
     public var isTransient: Bool {
         switch kind {

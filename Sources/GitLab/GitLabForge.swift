@@ -154,13 +154,13 @@ public final class GitLabForge: Forge {
         }
     }
 
-    public func activeJobs() async throws -> PollResult {
+    public func activeJobs() async throws -> Poll {
         let byProject = memory.withLock { box -> Bool in
             box.pollsByProject -= box.pollsByProject > 0 ? 1 : 0
             return box.pollsByProject > 0
         }
         if !byProject {
-            if let jobs = try await instanceJobs() { return .jobs(jobs, complete: true) }
+            if let jobs = try await instanceJobs() { return Poll(jobs: jobs, isComplete: true) }
             memory.withLock { $0.pollsByProject = Self.pollsByProject }
             log.info("The token may not list the instance's jobs; polling project by project")
         }
@@ -192,7 +192,7 @@ public final class GitLabForge: Forge {
         return jobs
     }
 
-    private func jobsByProject() async throws -> PollResult {
+    private func jobsByProject() async throws -> Poll {
         var projects: [(path: String, id: Int64?)] = configuration.projects.map { ($0, nil) }
         if projects.isEmpty {
             projects = try await pages(
@@ -214,7 +214,8 @@ public final class GitLabForge: Forge {
                 log.warning("Cannot poll the project \(project.path): \(error)", metadata: ["project": "\(project.path)"])
             }
         }
-        return changed || !complete ? .jobs(all, complete: complete) : .unchanged
+        _ = changed
+        return Poll(jobs: all, isComplete: complete)
     }
 
     private func jobs(ofProject id: Int64, path: String) async throws -> ([JobObservation], fresh: Bool) {
@@ -231,6 +232,8 @@ public final class GitLabForge: Forge {
         }
         return (jobs, true)
     }
+
+    public func ping() async throws { _ = try await call("GET", "version") }
 
     // MARK: Hooks
 

@@ -4,7 +4,7 @@ import Store
 /// What survives a killed daemon.
 final class SimulatedDisk {
     unowned let world: World
-    var jobs: [JobID: Job] = [:]
+    var jobs: [JobRef: Job] = [:]
     var runners: [RunnerID: Runner] = [:]
     var pausedPools: Set<String> = []
     private var fullUntil = Timestamp(milliseconds: 0)
@@ -76,13 +76,14 @@ final class SimulatedStore: StateStore {
     func load() async throws -> Memory {
         await read { disk in
             Memory(
-                instance: disk.instance, jobs: disk.jobs.values.filter { !$0.status.isOver }.sorted { $0.id < $1.id }, runners: disk.liveRunners,
-                finishedJobs: disk.jobs.values.filter(\.status.isOver).map(\.id).sorted(), pausedPools: disk.pausedPools)
+                instance: disk.instance, jobs: disk.jobs.values.filter(\.status.isActive).sorted { $0.id < $1.id }, runners: disk.liveRunners,
+                finishedJobs: disk.jobs.values.filter { $0.status.isOver && $0.failureReason != Job.goneReason }.map { ($0.id, $0.createdAt) }
+                    .sorted { $0.job < $1.job }, pausedPools: disk.pausedPools)
         }
     }
     func history(of runner: RunnerID) async throws -> [HistoryEntry] { [] }
     func recentJobs(limit: Int) async throws -> [Job] { await read { Array($0.jobs.values.sorted { $0.id > $1.id }.prefix(limit)) } }
-    func job(_ id: JobID) async throws -> Job? { await read { $0.jobs[id] } }
+    func job(_ id: JobRef) async throws -> Job? { await read { $0.jobs[id] } }
     func runner(_ id: RunnerID) async throws -> Runner? { await read { $0.runners[id] } }
     func jobCounts() async throws -> [String: Int] { await read { $0.jobs.values.reduce(into: [:]) { $0[$1.status.rawValue, default: 0] += 1 } } }
 }

@@ -64,7 +64,7 @@ final class SimulatedEngine {
     func create(_ spec: RunnerSpec) throws -> String {
         world.check(world.disk.runners[spec.runner]?.isLive == true, "2: a container is made for a runner that is not on disk")
         world.check(spec.instance == world.disk.instance, "3: a container without our instance")
-        if spec.pool.driver == .container, world.now < pullsFailUntil { throw SimulatedFailure(description: "the image cannot be pulled") }
+        if spec.pool.driver == .container, world.now < pullsFailUntil { throw SimulatedFailure(description: "the image cannot be pulled", isOutage: false) }
         if containers[spec.runner] != nil { return spec.runner }
         containers[spec.runner] = Container(spec)
         world.note("engine: created \(spec.runner)")
@@ -77,7 +77,7 @@ final class SimulatedEngine {
     }
 
     func start(_ spec: RunnerSpec, token: Secret) throws {
-        guard let container = containers[spec.runner] else { throw SimulatedFailure(description: "no such container") }
+        guard let container = containers[spec.runner] else { throw SimulatedFailure(description: "no such container", isOutage: false) }
         guard container.state == "created" else { return }
         container.registration = Int64(token.reveal())
         begin(container)

@@ -38,17 +38,17 @@ final class SimulatedScopeDriver: RunnerDriver, @unchecked Sendable {
 
     func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let scope = try await call("start the service") { engine in
-            guard let scope = engine.containers[spec.runner] else { throw SimulatedFailure(description: "no such folder") }
-            guard scope.state == "created" else { throw SimulatedFailure(description: "the unit exists") }
+            guard let scope = engine.containers[spec.runner] else { throw SimulatedFailure(description: "no such folder", isOutage: false) }
+            guard scope.state == "created" else { throw SimulatedFailure(description: "the unit exists", isOutage: false) }
             scope.state = "waiting"
             scope.registration = Int64(credentials.token.reveal())
             return scope
         }
         try await call("start the scope") { _ in
-            guard scope.state == "waiting" else { throw SimulatedFailure(description: "no such process") }
+            guard scope.state == "waiting" else { throw SimulatedFailure(description: "no such process", isOutage: false) }
         }
         try await disk("open the gate") { engine in
-            guard scope.state == "waiting" else { throw SimulatedFailure(description: "nobody waits at the gate") }
+            guard scope.state == "waiting" else { throw SimulatedFailure(description: "nobody waits at the gate", isOutage: false) }
             engine.begin(scope)
         }
         await world.pause(life, world.random.between(1, 20))

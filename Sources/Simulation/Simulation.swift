@@ -106,10 +106,11 @@ public final class Simulation: @unchecked Sendable {
         world.note("the daemon starts, life \(lives)")
         let world = world
         let coordinator = Coordinator(
-            .init(pools: pools, budget: plan.budget, pollInterval: plan.pollInterval, version: "simulated"), forge: SimulatedForge(world: world),
-            drivers: [.container: SimulatedDriver(world: world), .scope: SimulatedScopeDriver(world: world)], store: SimulatedStore(world: world),
-            clock: SimulatedClock(world: world, life: life),
-            log: Logger(label: "simulation") { _ in StoryLogHandler(world: world, life: life) }, random: { world.random.unit() })
+            settings, forges: [.default: SimulatedForge(world: world)],
+            drivers: [
+                Place(.local, .container): SimulatedDriver(world: world), Place(.local, .scope): SimulatedScopeDriver(world: world),
+            ], store: SimulatedStore(world: world), clock: SimulatedClock(world: world, life: life),
+            log: Logger(label: "simulation") { _ in StoryLogHandler(world: world, life: life) }, seed: world.random.next())
         Task {
             try await coordinator.recover()
             guard life == world.generation else { return }
@@ -145,7 +146,7 @@ public final class Simulation: @unchecked Sendable {
         Task {
             do { try await daemon.receive(webhook: body) } catch { return self.world.count("webhook answered 503") }
             guard life == self.world.generation else { return }
-            self.world.check(self.world.disk.jobs[job] != nil, "6: the webhook of job \(job) was answered 2xx and is not on disk")
+            self.world.check(self.world.disk.jobs[JobRef(.default, job)] != nil, "6: the webhook of job \(job) was answered 2xx and is not on disk")
         }
     }
 
@@ -199,7 +200,11 @@ public final class Simulation: @unchecked Sendable {
     }
 
     private func tellSettings(_ daemon: Coordinator) async {
-        await daemon.reload(.init(pools: pools, budget: plan.budget, pollInterval: plan.pollInterval, version: "simulated"))
+        await daemon.reload(settings)
+    }
+
+    private var settings: Coordinator.Configuration {
+        .init(.init(pools: pools, budget: plan.budget, pollInterval: plan.pollInterval), version: "simulated")
     }
 
     // MARK: The verdict
@@ -209,7 +214,7 @@ public final class Simulation: @unchecked Sendable {
     private func isQuiet() -> Bool {
         world.gitlab.runners.isEmpty && world.engine.containers.isEmpty && world.disk.liveRunners.isEmpty
             && world.gitlab.jobs.values.allSatisfy { job in
-                job.status.isOver || (!canBeServed(job.tags) && job.status == .pending && world.disk.jobs[job.id]?.waitingReason != nil)
+                job.status.isOver || (!canBeServed(job.tags) && job.status == .pending && world.disk.jobs[JobRef(.default, job.id)]?.waitingReason != nil)
             }
     }
 
@@ -223,7 +228,7 @@ public final class Simulation: @unchecked Sendable {
             world.check(job.status.isOver, "5: the job \(job.id) with tags \(job.tags) is \(job.status) at the end")
         }
         for job in world.gitlab.jobs.values.sorted(by: { $0.id < $1.id }) where !canBeServed(job.tags) && job.status == .pending {
-            world.check(world.disk.jobs[job.id]?.waitingReason != nil, "5: nobody is told why the job \(job.id) waits")
+            world.check(world.disk.jobs[JobRef(.default, job.id)]?.waitingReason != nil, "5: nobody is told why the job \(job.id) waits")
         }
     }
 }

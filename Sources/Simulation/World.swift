@@ -33,10 +33,12 @@ public struct FaultRates: Sendable {
 }
 
 /// A call that failed on purpose.
-struct SimulatedFailure: ForgeFailure, CustomStringConvertible {
+struct SimulatedFailure: ForgeFailure, DriverFailure, CustomStringConvertible {
     var description: String
     var retryAfter: Duration?
     var tokenRefused = false
+    /// A refusal is no outage.
+    var isOutage = true
 }
 
 /// The time, the dice, the outside world, and the oracle that watches what the daemon does to it.
@@ -201,13 +203,15 @@ struct SimulatedClock: WallClock {
 struct StoryLogHandler: LogHandler {
     let world: World
     let life: Int
-    var logLevel: Logger.Level = .info
+    var logLevel: Logger.Level = .debug
     var metadata: Logger.Metadata = [:]
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
     func log(event: LogEvent) {
-        if life == world.generation { world.note("autogitd: \(event.level) \(event.message)") }
+        guard life == world.generation else { return }
+        let fields = (event.metadata ?? [:]).filter { $0.key != "message_id" }.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        world.note("autogitd: \(event.level) \(event.message) \(fields.joined(separator: " "))")
     }
 }

@@ -4,7 +4,7 @@ import Fleet
 /// so that it grows with what there is and not with how long it lasts.
 struct Backlog {
     private enum Key: Hashable {
-        case job(JobID)
+        case job(JobRef)
         case runner(RunnerID)
         case pool(String)
     }

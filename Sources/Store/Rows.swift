@@ -10,13 +10,13 @@ enum Rows {
             try statement(
                 db,
                 """
-                INSERT OR REPLACE INTO jobs (id, project_id, project, name, stage, ref, status, tags, runner_id,
-                failure_reason, first_seen, pending_at, running_at, finished_at, waiting_reason)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT OR REPLACE INTO jobs (gitlab, id, project_id, project, name, stage, ref, status, tags, runner_id,
+                failure_reason, created_at, first_seen, pending_at, running_at, finished_at, waiting_reason)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
-                    job.id, job.projectID, job.projectPath, job.name, job.stage, job.ref, job.status.rawValue,
-                    job.tags.map(encode), job.runnerID, job.failureReason, job.firstSeen.iso8601,
+                    job.id.forge.name, job.id.id, job.projectID, job.projectPath, job.name, job.stage, job.ref, job.status.rawValue,
+                    job.tags.map(encode), job.runnerID, job.failureReason, job.createdAt?.iso8601, job.firstSeen.iso8601,
                     job.pendingAt?.iso8601, job.runningAt?.iso8601, job.finishedAt?.iso8601, job.waitingReason,
                 ])
         case .runner(let runner):
@@ -25,15 +25,16 @@ enum Rows {
                 """
                 INSERT OR REPLACE INTO runners (id, name, pool, driver, status, phase, gitlab_id, container_id, launched_for,
                 current_job, jobs_done, cpus, memory, requested_at, started_at, contacted_at, idle_since,
-                stopping_at, removed_at, last_seen, reason, failed)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                stopping_at, removed_at, last_seen, reason, failed, gitlab, host, start_timeout_ms, stop_timeout_ms, stop_signal, max_jobs)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     runner.id, runner.name, runner.pool, runner.driver.rawValue, runner.status, runner.phase.rawValue, runner.gitlabID,
                     runner.containerID, runner.launchedFor, runner.currentJob, runner.jobsDone, runner.cpus,
                     runner.memory, runner.requestedAt.iso8601, runner.startedAt?.iso8601,
                     runner.contactedAt?.iso8601, runner.idleSince?.iso8601, runner.stoppingAt?.iso8601,
-                    runner.removedAt?.iso8601, runner.lastSeen.iso8601, runner.reason, runner.failed,
+                    runner.removedAt?.iso8601, runner.lastSeen.iso8601, runner.reason, runner.failed, runner.forge.name, runner.place.host.name,
+                    runner.terms.startTimeout.milliseconds, runner.terms.stopTimeout.milliseconds, runner.terms.stopSignal, runner.terms.maxJobs,
                 ])
         case .history(let entry):
             try statement(
@@ -53,8 +54,8 @@ enum Rows {
             id: row["id"], projectID: row["project_id"], projectPath: row["project"], name: row["name"],
             stage: row["stage"], ref: row["ref"], status: JobStatus(rawValue: row["status"]),
             tags: (row["tags"] as String?).flatMap(decode), runnerID: row["runner_id"],
-            failureReason: row["failure_reason"])
-        var job = Job(seen, at: time(row["first_seen"]) ?? Timestamp(milliseconds: 0))
+            failureReason: row["failure_reason"], createdAt: time(row["created_at"]))
+        var job = Job(seen, of: ForgeID(row["gitlab"]), at: time(row["first_seen"]) ?? Timestamp(milliseconds: 0))
         job.pendingAt = time(row["pending_at"])
         job.runningAt = time(row["running_at"])
         job.finishedAt = time(row["finished_at"])
@@ -64,7 +65,12 @@ enum Rows {
 
     static func runner(_ row: Row) -> Runner {
         var runner = Runner(
-            id: row["id"], pool: row["pool"], driver: DriverKind(rawValue: row["driver"]) ?? .container, phase: Runner.Phase(rawValue: row["phase"]) ?? .ended,
+            id: row["id"], pool: row["pool"], forge: ForgeID(row["gitlab"]),
+            place: Place(HostID(row["host"]), DriverKind(rawValue: row["driver"]) ?? .container),
+            terms: .init(
+                startTimeout: .milliseconds(row["start_timeout_ms"] as Int64), stopTimeout: .milliseconds(row["stop_timeout_ms"] as Int64),
+                stopSignal: row["stop_signal"], maxJobs: row["max_jobs"]),
+            phase: Runner.Phase(rawValue: row["phase"]) ?? .ended,
             cpus: row["cpus"], memory: row["memory"],
             requestedAt: time(row["requested_at"]) ?? Timestamp(milliseconds: 0))
         runner.gitlabID = row["gitlab_id"]

@@ -2,7 +2,8 @@ import GRDB
 
 /// The tables, made to be read by people with sqlite3: times are ISO 8601 text, names are plain.
 enum Schema {
-    static let migrator: DatabaseMigrator = {
+    /// - Parameter gitlab: the name of the GitLab that rows belong to which were written before GitLabs had names.
+    static func migrator(gitlab: String) -> DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1: jobs, runners, pools") { db in
             try db.execute(
@@ -33,6 +34,30 @@ enum Schema {
         migrator.registerMigration("2: drivers") { db in
             try db.execute(sql: "ALTER TABLE runners ADD COLUMN driver TEXT NOT NULL DEFAULT 'container'")
         }
+        migrator.registerMigration("3: GitLabs, hosts, creation times") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE runners ADD COLUMN gitlab TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE runners ADD COLUMN host TEXT NOT NULL DEFAULT 'local';
+                    ALTER TABLE runners ADD COLUMN start_timeout_ms INTEGER NOT NULL DEFAULT 120000;
+                    ALTER TABLE runners ADD COLUMN stop_timeout_ms INTEGER NOT NULL DEFAULT 3600000;
+                    ALTER TABLE runners ADD COLUMN stop_signal TEXT NOT NULL DEFAULT 'SIGQUIT';
+                    ALTER TABLE runners ADD COLUMN max_jobs INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE jobs RENAME TO jobs_before_3;
+                    DROP INDEX jobs_status;
+                    CREATE TABLE jobs (
+                        gitlab TEXT NOT NULL, id INTEGER NOT NULL, project_id INTEGER NOT NULL, project TEXT, name TEXT,
+                        stage TEXT, ref TEXT, status TEXT NOT NULL, tags TEXT, runner_id INTEGER,
+                        failure_reason TEXT, created_at TEXT, first_seen TEXT NOT NULL, pending_at TEXT, running_at TEXT,
+                        finished_at TEXT, waiting_reason TEXT, PRIMARY KEY (gitlab, id));
+                    CREATE INDEX jobs_status ON jobs (status);
+                    CREATE INDEX jobs_first_seen ON jobs (first_seen);
+                    """)
+            try db.execute(sql: "UPDATE runners SET gitlab = ?", arguments: [gitlab])
+            let columns = "id, project_id, project, name, stage, ref, status, tags, runner_id, failure_reason, first_seen, pending_at, running_at, finished_at, waiting_reason"
+            try db.execute(sql: "INSERT INTO jobs (gitlab, \(columns)) SELECT ?, \(columns) FROM jobs_before_3", arguments: [gitlab])
+            try db.execute(sql: "DROP TABLE jobs_before_3")
+        }
         return migrator
-    }()
+    }
 }

@@ -13,8 +13,9 @@ public final class SQLiteStore: StateStore {
     private let queue: WriteQueue
 
     /// Opens or makes the database.
+    /// - Parameter gitlab: the name of the GitLab whose jobs and runners were written before GitLabs had names.
     /// - Throws: `Unusable` when the file can't be opened or is no database of ours. Nothing is overwritten.
-    public init(path: String) throws {
+    public init(path: String, gitlab: String = ForgeID.default.name) throws {
         var configuration = GRDB.Configuration()
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
@@ -24,8 +25,9 @@ public final class SQLiteStore: StateStore {
         }
         do {
             let database = try DatabaseQueue(path: path, configuration: configuration)
-            try Self.keepCopy(of: database, at: path)
-            try Schema.migrator.migrate(database)
+            let migrator = Schema.migrator(gitlab: gitlab)
+            try Self.keepCopy(of: database, at: path, before: migrator)
+            try migrator.migrate(database)
             self.database = database
             queue = WriteQueue { changes in
                 try await database.write { db in
@@ -39,9 +41,9 @@ public final class SQLiteStore: StateStore {
     }
 
     /// Before an older database is changed, a copy of it stays beside it as `autogit.db.before-VERSION`.
-    private static func keepCopy(of database: DatabaseQueue, at path: String) throws {
-        let applied = try database.read { try Schema.migrator.appliedIdentifiers($0) }
-        guard !applied.isEmpty, let next = Schema.migrator.migrations.first(where: { !applied.contains($0) }) else { return }
+    private static func keepCopy(of database: DatabaseQueue, at path: String, before migrator: DatabaseMigrator) throws {
+        let applied = try database.read { try migrator.appliedIdentifiers($0) }
+        guard !applied.isEmpty, let next = migrator.migrations.first(where: { !applied.contains($0) }) else { return }
         let copy = "\(path).before-\(next.prefix { $0 != ":" })"
         // A copy that is there is from an upgrade that was cut short after it. One that was cut short itself has another name.
         if access(copy, F_OK) == 0 { return }
@@ -62,8 +64,8 @@ public final class SQLiteStore: StateStore {
                 sql: """
                     DELETE FROM runner_history WHERE runner IN (SELECT id FROM runners WHERE phase = 'removed' AND removed_at < :time);
                     DELETE FROM runners WHERE phase = 'removed' AND removed_at < :time;
-                    DELETE FROM jobs WHERE status IN ('success', 'failed', 'canceled', 'skipped') AND coalesce(finished_at, first_seen) < :time;
-                    DELETE FROM jobs WHERE status NOT IN ('success', 'failed', 'canceled', 'skipped', 'pending', 'running', 'canceling')
+                    DELETE FROM jobs WHERE status IN ('success', 'failed', 'canceled') AND coalesce(finished_at, first_seen) < :time;
+                    DELETE FROM jobs WHERE status NOT IN ('success', 'failed', 'canceled', 'pending', 'running', 'canceling')
                         AND first_seen < :time;
                     """, arguments: ["time": time.iso8601])
         }
@@ -76,17 +78,20 @@ public final class SQLiteStore: StateStore {
         try await database.read { db in
             let instance = try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'instance'") ?? ""
             let jobs = try Row.fetchAll(
-                db, sql: "SELECT * FROM jobs WHERE status NOT IN ('success', 'failed', 'canceled', 'skipped')")
+                db, sql: "SELECT * FROM jobs WHERE status IN ('pending', 'running', 'canceling')")
             let runners = try Row.fetchAll(db, sql: "SELECT * FROM runners WHERE phase != 'removed'")
-            let finished = try JobID.fetchAll(
+            // One that GitLab did not know any more may be seen alive again.
+            let finished = try Row.fetchAll(
                 db,
                 sql: """
-                    SELECT id FROM jobs WHERE status IN ('success', 'failed', 'canceled', 'skipped')
-                    ORDER BY id DESC LIMIT 20000
-                    """)
+                    SELECT gitlab, id, created_at FROM jobs
+                    WHERE status IN ('success', 'failed', 'canceled') AND coalesce(failure_reason, '') != ?
+                    ORDER BY coalesce(finished_at, first_seen) DESC LIMIT 20000
+                    """, arguments: [Job.goneReason])
             let paused = try String.fetchAll(db, sql: "SELECT name FROM pools WHERE paused")
             return Memory(
-                instance: instance, jobs: jobs.map(Rows.job), runners: runners.map(Rows.runner), finishedJobs: finished,
+                instance: instance, jobs: jobs.map(Rows.job), runners: runners.map(Rows.runner),
+                finishedJobs: finished.reversed().map { (JobRef(ForgeID($0["gitlab"]), $0["id"]), Rows.time($0["created_at"])) },
                 pausedPools: Set(paused))
         }
     }
@@ -104,13 +109,13 @@ public final class SQLiteStore: StateStore {
 
     public func recentJobs(limit: Int) async throws -> [Job] {
         try await database.read { db in
-            try Row.fetchAll(db, sql: "SELECT * FROM jobs ORDER BY id DESC LIMIT ?", arguments: [limit]).map(Rows.job)
+            try Row.fetchAll(db, sql: "SELECT * FROM jobs ORDER BY first_seen DESC, id DESC LIMIT ?", arguments: [limit]).map(Rows.job)
         }
     }
 
-    public func job(_ id: JobID) async throws -> Job? {
+    public func job(_ id: JobRef) async throws -> Job? {
         try await database.read { db in
-            try Row.fetchOne(db, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [id]).map(Rows.job)
+            try Row.fetchOne(db, sql: "SELECT * FROM jobs WHERE gitlab = ? AND id = ?", arguments: [id.forge.name, id.id]).map(Rows.job)
         }
     }
 

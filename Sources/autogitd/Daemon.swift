@@ -41,10 +41,10 @@ struct Daemon {
                 caFile: settings.gitlab.caFile),
             http: http, log: log)
         let coordinator = Coordinator(
-            .init(settings), forge: forge,
+            .init(settings), forges: [.default: forge],
             drivers: [
-                .container: ContainerDriver(engine: engine, instance: memory.instance, log: log),
-                .scope: ScopeDriver(
+                Place(.local, .container): ContainerDriver(engine: engine, instance: memory.instance, log: log),
+                Place(.local, .scope): ScopeDriver(
                     manager: UnitManager(address: "unix:path=/run/user/\(getuid())/bus"), stateDirectory: settings.stateDirectory,
                     instance: memory.instance),
             ], store: store, log: log)
@@ -176,6 +176,6 @@ struct Daemon {
 extension Coordinator.Configuration {
     init(_ settings: Settings) {
         self.init(
-            pools: settings.pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval, version: autogitVersion)
+            .init(pools: settings.pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval), version: autogitVersion)
     }
 }

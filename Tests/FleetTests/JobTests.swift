@@ -10,7 +10,7 @@ import Testing
     }
 
     @Test func lateAndDoubledEventsChangeNothing() {
-        var job = Job(seen(.running, runner: 9), at: now)
+        var job = Job(seen(.running, runner: 9), of: .default, at: now)
         let before = job
         let moved = [
             job.merge(seen(.running, runner: 9), at: now + .seconds(1)),
@@ -21,10 +21,28 @@ import Testing
     }
 
     @Test func whatIsOverStaysOver() {
-        var job = Job(seen(.failed), at: now)
+        var job = Job(seen(.failed), of: .default, at: now)
         let moved = job.merge(seen(.success), at: now)
         #expect(!moved)
         #expect(job.status == .failed)
+    }
+
+    /// Hooks have whole seconds, REST milliseconds: both are cut before they come here. What is absent is unknown.
+    @Test(arguments: [(5, 5, true), (5, 6, false), (nil, 5, true), (5, nil, true), (nil, nil, true)] as [(Int?, Int?, Bool)])
+    func aJobIsTheSameIfItsCreationTimeIs(ours: Int?, theirs: Int?, same: Bool) {
+        func observation(_ seconds: Int?) -> JobObservation {
+            JobObservation(id: 1, projectID: 2, status: .pending, createdAt: seconds.map { Timestamp(milliseconds: Int64($0) * 1000) })
+        }
+        #expect(Job(observation(ours), of: .default, at: now).isSame(as: observation(theirs)) == same)
+    }
+
+    @Test func aLaterEventCorrectsTheRunnersID() {
+        var job = Job(seen(.pending, runner: 8), of: .default, at: now)
+        _ = job.merge(seen(.running, runner: 9), at: now)
+        #expect(job.runnerID == 9)
+        // An old one that comes late does not.
+        _ = job.merge(seen(.pending, runner: 8), at: now)
+        #expect(job.runnerID == 9)
     }
 
     @Test func timesThatLieAheadAreNow() {
@@ -35,7 +53,7 @@ import Testing
         runner.keepTimes(within: now)
         #expect(runner.idleSince == now && runner.requestedAt == now && runner.lastSeen == now && runner.startedAt == early)
         #expect(runner.contactedAt == nil && runner.stoppingAt == nil)
-        var job = Job(seen(.pending), at: late)
+        var job = Job(seen(.pending), of: .default, at: late)
         job.keepTimes(within: now)
         #expect(job.firstSeen == now && job.pendingAt == now && job.runningAt == nil)
     }

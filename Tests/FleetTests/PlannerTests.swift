@@ -2,211 +2,216 @@ import Testing
 
 @testable import Fleet
 
-private let start = Timestamp(milliseconds: 1_000_000)
-
-private func pool(_ name: String, _ tags: [String], untagged: Bool = false, max: Int = 10) -> Pool {
-    var pool = Pool(name: name)
-    pool.tags = tags
-    pool.runUntagged = untagged
-    pool.maxRunners = max
-    pool.memory = 1 << 30
-    return pool
-}
-
-private func pending(_ id: JobID, _ tags: [String]?) -> Job {
-    Job(JobObservation(id: id, projectID: 1, status: .pending, tags: tags), at: start)
-}
-
-private func idle(_ id: RunnerID, _ pool: Pool, since: Timestamp = start) -> Runner {
-    var runner = Runner(id: id, pool: pool, launchedFor: nil, at: start)
-    runner.phase = .starting
-    runner.startedAt = start
-    runner.contacted(at: since)
-    return runner
-}
-
-private func plan(
-    _ jobs: [Job], _ runners: [Runner], _ pools: [PoolState], budget: HostBudget = HostBudget(), at now: Timestamp = start
-) -> Plan {
-    Planner.plan(Snapshot(jobs: jobs, runners: runners, pools: pools, budget: budget, now: now))
-}
-
 @Suite struct PlannerTests {
     @Test(arguments: [
         (["a"], ["a", "b"], false, true), (["a", "c"], ["a", "b"], false, false), ([], ["a"], false, false),
         ([], ["a"], true, true), (["a"], [], true, false),
     ])
     func matchesAsGitLabDoes(job: [String], tags: [String], untagged: Bool, fits: Bool) {
-        let plan = plan([pending(1, job)], [], [PoolState(pool("p", tags, untagged: untagged))])
-        #expect(plan.actions == (fits ? [.launch(pool: "p", job: 1)] : []))
-        #expect((plan.waiting[1] == nil) == fits)
+        var scene = Scene([Scene.pool("p", tags, untagged: untagged)])
+        scene.queue(1, tags: job)
+        #expect(scene.plan().launches == (fits ? ["p:1"] : []))
+        #expect((scene.plan().reason(1) == nil) == fits)
     }
 
     @Test func theMostSpecificPoolWins() {
-        let pools = [PoolState(pool("big", ["a", "b", "c"])), PoolState(pool("small", ["a"]))]
-        #expect(plan([pending(1, ["a"])], [], pools).actions == [.launch(pool: "small", job: 1)])
-        #expect(plan([pending(1, ["a", "b"])], [], pools).actions == [.launch(pool: "big", job: 1)])
+        var scene = Scene([Scene.pool("big", ["a", "b", "c"]), Scene.pool("small", ["a"])])
+        scene.queue(1, tags: ["a"])
+        scene.queue(2, tags: ["a", "b"])
+        #expect(Set(scene.plan().launches) == ["small:1", "big:2"])
     }
 
-    @Test func idleAndStartingRunnersAreSupply() {
-        let p = pool("p", ["a"])
-        let starting = Runner(id: "two", pool: p, launchedFor: nil, at: start)
-        let jobs = [pending(1, ["a"]), pending(2, ["a"]), pending(3, ["a"])]
-        #expect(plan(jobs, [idle("one", p), starting], [PoolState(p)]).actions == [.launch(pool: "p", job: 3)])
+    @Test func aPoolServesItsOwnGitLabOnly() {
+        var other = Scene.pool()
+        other.forge = ForgeID("work")
+        var scene = Scene([other])
+        scene.queue(1)
+        #expect(scene.plan().launches.isEmpty && scene.plan().reason(1) == .noPoolHasTags(["a"]))
     }
 
-    @Test func jobsWithUnknownTagsWaitForThem() {
-        #expect(plan([pending(1, nil)], [], [PoolState(pool("p", ["a"]))]).actions.isEmpty)
+    @Test func idleAndStartingRunnersAreSupplyAndPausingOnesAreNot() {
+        var scene = Scene()
+        scene.add("one", gitlab: 1)
+        scene.add("two", .starting, gitlab: 2)
+        scene.add("three", .pausing, gitlab: 3)
+        scene.add("four", .draining, gitlab: 4)
+        scene.queue(1, 2, 3)
+        #expect(scene.plan().launches == ["p:3"])
     }
 
-    @Test func maxRunnersAndBudgetsHold() {
-        let p = pool("p", ["a"], max: 2)
-        let jobs = (1...5).map { pending($0, ["a"]) }
-        let atMax = plan(jobs, [], [PoolState(p)])
-        #expect(atMax.actions.count == 2)
-        #expect(atMax.waiting[5]?.contains("max_runners") == true)
-        let tight = plan(jobs, [], [PoolState(p)], budget: HostBudget(memory: 1 << 30))
-        #expect(tight.actions.count == 1)
-        #expect(tight.waiting[2]?.contains("memory budget") == true)
-    }
-
-    @Test func aPausedPoolStartsNothingAndSaysSo() {
-        let plan = plan([pending(1, ["a"])], [], [PoolState(pool("p", ["a"]), paused: true)])
-        #expect(plan.actions.isEmpty)
-        #expect(plan.waiting[1] == "pool p is paused")
+    @Test func theLoopStartsNothingBeforeItKnowsWhatThereIs() {
+        var scene = Scene()
+        scene.state = FleetState(.init(pools: [Scene.pool()]), seed: 1)
+        #expect(scene.plan() == Plan())
+        scene.take(.remembered(Memory(instance: "i", jobs: [], runners: [], finishedJobs: [], pausedPools: [])))
+        scene.queue(1)
+        let plan = scene.plan()
+        #expect(plan.launches.isEmpty && plan.reason(1) == .startingUp)
+        #expect(plan.actions.contains(.look(Scene.place)) && plan.actions.contains(.poll(.default)) && plan.actions.contains(.sweep(.default)))
     }
 
     @Test func cooldownEndsAnIdleRunnerAndNotBefore() {
-        let p = pool("p", ["a"])
-        let early = plan([], [idle("one", p)], [PoolState(p)], at: start + .seconds(299))
-        #expect(early.actions.isEmpty)
-        #expect(early.wakeAt == start + .seconds(300))
-        let due = plan([], [idle("one", p)], [PoolState(p)], at: start + .seconds(300))
-        #expect(due.actions == [.drain("one", reason: "idle for 5m")])
+        var scene = Scene()
+        scene.add("one")
+        scene.pass(.seconds(299))
+        #expect(scene.plan().actions.isEmpty && scene.plan().wakeAt == scene.now + .seconds(1))
+        scene.pass(.seconds(1))
+        #expect(scene.plan().actions == [.leave("one", reason: "idle for 5m", failed: false)])
     }
 
-    @Test func aRunnerThatAJobNeedsDoesNotCoolDown() {
-        var p = pool("p", ["a"])
-        p.cooldown = .seconds(60)
-        let needed = plan([pending(1, ["a"])], [idle("one", p)], [PoolState(p)], at: start + .seconds(119))
-        #expect(needed.actions.isEmpty && needed.wakeAt == start + .seconds(120))
+    @Test func theLongestIdleGoesFirstAndWarmOnesStay() {
+        var pool = Scene.pool()
+        pool.warm = 1
+        var scene = Scene([pool])
+        scene.add("old", gitlab: 1)
+        scene.pass(.seconds(10))
+        scene.add("new", gitlab: 2)
+        scene.pass(.seconds(900))
+        #expect(scene.plan().actions == [.leave("old", reason: "idle for 5m", failed: false)])
     }
 
-    /// An idle runner asks GitLab every few seconds: one that had the whole start_timeout will not take the job.
-    @Test func aRunnerThatIgnoresAJobIsDismissedAndReplaced() {
-        let p = pool("p", ["a"])
-        let late = plan([pending(1, ["a"])], [idle("one", p)], [PoolState(p)], at: start + .seconds(120))
-        #expect(late.actions == [.dismiss("one", ignored: 1), .launch(pool: "p", job: 1)])
-    }
-
-    @Test func aJobOnHoldIsNoDemandAndSaysWhy() {
-        let p = pool("p", ["a"])
-        let held = Planner.plan(
-            Snapshot(jobs: [pending(1, ["a"])], runners: [], pools: [PoolState(p)], budget: HostBudget(), now: start, holds: [1: start + .seconds(300)]))
-        #expect(held.actions.isEmpty && held.wakeAt == start + .seconds(300))
-        #expect(held.waiting[1]?.contains("no runner that was there for it took it") == true)
-        let after = Planner.plan(
-            Snapshot(jobs: [pending(1, ["a"])], runners: [], pools: [PoolState(p)], budget: HostBudget(), now: start + .seconds(300), holds: [1: start]))
-        #expect(after.actions == [.launch(pool: "p", job: 1)])
-    }
-
-    @Test func warmRunnersAreStartedAndKept() {
-        var p = pool("p", ["a"])
-        p.warm = 2
-        #expect(plan([], [], [PoolState(p)]).actions.count == 2)
-        #expect(plan([], [idle("one", p), idle("two", p)], [PoolState(p)], at: start + .seconds(900)).actions.isEmpty)
+    @Test func warmRunnersAreStarted() {
+        var pool = Scene.pool()
+        pool.warm = 2
+        #expect(Scene([pool]).plan().launches == ["p:-", "p:-"])
     }
 
     @Test func maxJobsDrainsWhileTheLastJobRuns() {
-        var p = pool("p", ["a"])
-        p.maxJobs = 1
-        var runner = idle("one", p)
-        runner.tookJob(7, at: start)
-        #expect(plan([], [runner], [PoolState(p)]).actions == [.drain("one", reason: "max_jobs reached")])
+        var scene = Scene()
+        scene.add("one", job: 7)
+        scene.state.runners["one"]?.terms.maxJobs = 1
+        #expect(scene.plan().contains { $0 == .leave("one", reason: "max_jobs reached", failed: false) })
+    }
+
+    /// Its limits came with it at its launch: that the pool has others by now, or is gone, changes nothing.
+    @Test func aRunnersTimesAreItsOwn() {
+        var scene = Scene()
+        scene.add("one", .starting)
+        scene.state.runners["one"]?.terms.startTimeout = .seconds(5)
+        scene.state.progress["one"]?.contact.failed(.contact, at: scene.now + .seconds(100))
+        scene.pass(.seconds(5))
+        #expect(scene.plan().actions == [.leave("one", reason: "no contact with GitLab within 5s", failed: true)])
+        scene.add("two", .stopping)
+        scene.state.runners["two"]?.terms.stopTimeout = .seconds(7)
+        scene.state.configuration.pools = []
+        scene.state.pools = []
+        scene.pass(.seconds(7))
+        #expect(scene.plan().contains { $0 == .end("two", reason: "did not quit in time", failed: true) })
     }
 
     @Test func aBusyRunnerIsNeverStopped() {
-        let p = pool("p", ["a"])
         for phase in Runner.Phase.allCases where phase < .ended {
-            var runner = idle("one", p)
-            runner.phase = phase
-            runner.currentJob = 7
-            runner.stoppingAt = start
-            let actions = plan([], [runner], [PoolState(p)], at: start + .seconds(1_000_000)).actions
-            #expect(!actions.contains(.stop("one")) && !actions.contains(.kill("one")), "\(phase)")
+            var scene = Scene()
+            scene.add("one", phase, job: 7)
+            scene.pass(.seconds(1_000_000))
+            let bad = scene.plan().contains { action in
+                switch action {
+                case .signal, .end, .remove, .refuse: true
+                default: false
+                }
+            }
+            #expect(!bad, "\(phase)")
         }
+    }
+
+    /// The end of a life, step by step: each needs the one before it to have been confirmed.
+    @Test func aRunnerIsPausedVerifiedStoppedAndRemoved() {
+        var scene = Scene()
+        scene.add("one")
+        let registration = RegistrationRef(.default, 100)
+        scene.take(.decided(.leave("one", reason: "r", failed: false)))
+        #expect(scene.phase("one") == .pausing)
+        for (action, answer, phase) in [
+            (.pause("one", registration), .done, .draining),
+            (.verify("one", registration), .jobs([], contacted: true), .stopping),
+            (.signal("one", Scene.place, "SIGQUIT"), .done, .stopping),
+        ] as [(Action, Answer, Runner.Phase)] {
+            #expect(scene.plan().actions.filter { $0.key == .runner("one") } == [action])
+            scene.take(.decided(action))
+            #expect(scene.plan().actions.filter { $0.key == .runner("one") }.isEmpty, "\(action) is under way")
+            scene.take(.done(action, .success(answer)))
+            #expect(scene.phase("one") == phase)
+        }
+        scene.take(.heard(Scene.place, .exited(runner: "one", exitCode: 0)))
+        #expect(scene.plan().actions == [.remove("one", Scene.place, registration)])
+        scene.take(.done(.remove("one", Scene.place, registration), .success(.removal(container: nil, registration: nil))))
+        #expect(scene.state.runners.isEmpty)
     }
 
     @Test func aFailedStartIsTriedAgainLaterWithOneRunner() {
-        var state = PoolState(pool("p", ["a"]))
-        state.failed("boom", at: start, jitter: 1)
-        let jobs = [pending(1, ["a"]), pending(2, ["a"])]
-        let early = plan(jobs, [], [state])
-        #expect(early.actions.isEmpty)
-        #expect(early.waiting[1]?.contains("boom") == true)
-        #expect(early.wakeAt == start + .seconds(1))
-        #expect(plan(jobs, [], [state], at: start + .seconds(1)).actions == [.launch(pool: "p", job: 1)])
+        var scene = Scene()
+        scene.state.pools[0].failed("boom", at: scene.now, jitter: 1)
+        scene.queue(1, 2)
+        #expect(scene.plan().launches.isEmpty && scene.plan().reason(1) == .backingOff(pool: "p", error: "boom"))
+        #expect(scene.plan().wakeAt == scene.now + .seconds(1))
+        scene.pass(.seconds(1))
+        #expect(scene.plan().launches == ["p:1"] && scene.plan().reason(2) == .probing(pool: "p"))
     }
 
-    /// Random snapshots against the rules that always hold.
+    @Test func evacuationEndsEverybodyAndStartsNobody() {
+        var scene = Scene()
+        scene.add("one", job: 7)
+        scene.queue(1)
+        scene.take(.ordered(.evacuate))
+        #expect(scene.plan().launches.isEmpty && scene.plan().reason(1) == .evacuating)
+        #expect(scene.plan().contains { $0 == .end("one", reason: "all runners are removed", failed: false) })
+    }
+
+    @Test func anOrderIsMetOrRefusedWithTheReason() {
+        var scene = Scene([Scene.pool("p", max: 1)])
+        scene.take(.ordered(.spawn(pool: "p")))
+        #expect(scene.plan().launches == ["p:-"] && scene.plan().refusals.isEmpty)
+        scene.add("one")
+        #expect(scene.plan().refusals == ["p": .atMaximum(pool: "p", max: 1)])
+    }
+
+    /// Random states against the rules that always hold.
     @Test(arguments: 0..<300)
-    func rulesHoldForRandomSnapshots(seed: Int) {
+    func rulesHoldForRandomStates(seed: Int) {
         var random = SplitMix(seed: UInt64(seed))
-        let alphabet = ["a", "b", "c", "d"]
-        func tags() -> [String] { alphabet.filter { _ in random.below(3) == 0 } }
-        let pools = (0..<random.below(5) + 1).map { index -> PoolState in
-            var p = pool("p\(index)", tags(), untagged: random.below(2) == 0, max: random.below(6) + 1)
-            p.warm = random.below(3)
-            p.maxJobs = random.below(3)
-            return PoolState(p, paused: random.below(5) == 0)
+        func tags() -> [String] { ["a", "b", "c", "d"].filter { _ in random.below(3) == 0 } }
+        let pools = (0..<random.below(5) + 1).map { index -> Pool in
+            var pool = Scene.pool("p\(index)", tags(), untagged: random.below(2) == 0, max: random.below(6) + 1)
+            pool.warm = random.below(3)
+            pool.maxJobs = random.below(3)
+            return pool
         }
-        let runners = (0..<random.below(12)).map { index -> Runner in
-            var runner = idle("r\(index)", pools[random.below(pools.count)].pool)
-            runner.phase = Runner.Phase.allCases[random.below(6)]
-            if random.below(3) == 0 { runner.currentJob = 1000 + JobID(index) }
-            runner.jobsDone = random.below(3)
-            return runner
-        }
-        let jobs = (0..<random.below(20)).map { pending(JobID($0), random.below(9) == 0 ? nil : tags()) }
         let budget = HostBudget(memory: Int64(random.below(20) + 1) << 30)
-        let now = start + .seconds(random.below(1000))
-        let plan = plan(jobs, runners, pools, budget: budget, at: now)
+        var scene = Scene(pools, budget: budget)
+        for pool in pools where random.below(5) == 0 { scene.take(.ordered(.pause(pool: pool.name, true))) }
+        for index in 0..<random.below(12) {
+            let busy = random.below(3) == 0
+            scene.add(
+                "r\(index)", Runner.Phase.allCases[random.below(7)], pool: pools[random.below(pools.count)], gitlab: Int64(index),
+                job: busy ? 1000 + JobID(index) : nil)
+            scene.state.runners["r\(index)"]?.jobsDone = random.below(3)
+        }
+        let jobs = JobID(random.below(20))
+        for id in 1..<jobs + 1 { scene.queue(id, tags: random.below(9) == 0 ? nil : tags()) }
+        scene.pass(.seconds(random.below(1000)))
+        let plan = scene.plan()
 
         var launched: [String: Int] = [:]
         for action in plan.actions {
             switch action {
-            case .launch(let pool, _): launched[pool, default: 0] += 1
-            case .stop(let id), .kill(let id), .fail(let id, _), .dismiss(let id, _):
-                #expect(runners.first { $0.id == id }?.isBusy == false)
-            case .drain, .remove: break
+            case .launch(_, let pool, _): launched[pool, default: 0] += 1
+            case .signal(let id, _, _), .end(let id, _, _), .refuse(_, let id): #expect(scene.state.runners[id]?.isBusy == false)
+            default: break
             }
         }
-        for state in pools {
-            let live = runners.filter { $0.pool == state.pool.name }.count
+        for state in scene.state.pools {
+            let live = scene.state.runners.values.count { $0.pool == state.pool.name }
             let new = launched[state.pool.name] ?? 0
             #expect(new == 0 || live + new <= state.pool.maxRunners)
             #expect(new == 0 || !state.paused)
         }
-        let total = Int64(runners.count + launched.values.reduce(0, +)) << 30
+        let total = Int64(scene.state.runners.count + launched.values.reduce(0, +)) << 30
         #expect(launched.isEmpty || total <= budget.memory ?? .max)
-        for job in jobs {
-            guard let tags = job.tags else { continue }
-            let servable = pools.contains { $0.pool.serves(tags: tags) }
-            #expect(servable || plan.waiting[job.id] != nil)
-        }
+        #expect(scene.state.runners.values.count { $0.phase == .requested } + launched.values.reduce(0, +) <= max(8, scene.state.runners.count))
+        // Every pending job has a reason, or there is a runner for it.
+        let explained = plan.waiting.count
+        let supply = scene.state.runners.values.count(where: \.isSupply) + launched.values.reduce(0, +)
+        #expect(explained + supply >= Int(jobs))
+        for (id, tracked) in scene.state.jobs where tracked.job.tags == nil { #expect(plan.waiting[id] == .tagsUnknown) }
     }
-}
-
-/// A small generator with a seed, so that a failure can be replayed.
-struct SplitMix {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }

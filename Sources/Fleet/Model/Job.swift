@@ -1,6 +1,3 @@
-/// GitLab's id of a job, unique in one GitLab instance.
-public typealias JobID = Int64
-
 /// A job's status as GitLab names it. Values that GitLab adds later are kept as they are and treated
 /// as not runnable.
 public struct JobStatus: Hashable, Sendable, RawRepresentable, CustomStringConvertible {
@@ -18,13 +15,12 @@ public struct JobStatus: Hashable, Sendable, RawRepresentable, CustomStringConve
     public static let skipped = JobStatus(rawValue: "skipped")
 
     private static let early: Set<String> = [
-        "created", "waiting_for_resource", "preparing", "waiting_for_callback", "manual", "scheduled",
+        "created", "waiting_for_resource", "preparing", "waiting_for_callback", "manual", "scheduled", "skipped",
     ]
 
     public var isKnown: Bool { isOver || isActive || Self.early.contains(rawValue) }
-    public var isOver: Bool {
-        self == .success || self == .failed || self == .canceled || self == .skipped
-    }
+    /// For good. A skipped job is not over: it comes back under its id when an earlier job is retried.
+    public var isOver: Bool { self == .success || self == .failed || self == .canceled }
     /// Waiting for a runner, or on one.
     public var isActive: Bool { self == .pending || self == .running || self == .canceling }
     public var occupiesRunner: Bool { self == .running || self == .canceling }
@@ -55,11 +51,13 @@ public struct JobObservation: Sendable, Equatable {
     /// GitLab's id of the runner that has the job.
     public var runnerID: Int64?
     public var failureReason: String?
+    /// GitLab's time of the job's creation, cut to whole seconds, for hooks have no finer one. nil is unknown.
+    public var createdAt: Timestamp?
 
     public init(
         id: JobID, projectID: Int64, projectPath: String? = nil, name: String? = nil, stage: String? = nil,
         ref: String? = nil, status: JobStatus, tags: [String]? = nil, runnerID: Int64? = nil,
-        failureReason: String? = nil
+        failureReason: String? = nil, createdAt: Timestamp? = nil
     ) {
         self.id = id
         self.projectID = projectID
@@ -71,18 +69,22 @@ public struct JobObservation: Sendable, Equatable {
         self.tags = tags
         self.runnerID = runnerID
         self.failureReason = failureReason
+        self.createdAt = createdAt
     }
 }
 
 /// A job as far as we know it, merged from everything that was observed of it.
 public struct Job: Sendable, Equatable, Identifiable {
-    public let id: JobID
+    public let id: JobRef
     public var projectID: Int64
     public var projectPath: String?
     public var name: String?
     public var stage: String?
+    /// The branch or tag that the job runs for.
     public var ref: String?
     public var status: JobStatus
+    /// GitLab's, in whole seconds; nil is unknown.
+    public var createdAt: Timestamp?
     /// nil until the jobs API has been asked: job events don't carry the job's tags.
     public var tags: [String]?
     public var runnerID: Int64?
@@ -95,13 +97,19 @@ public struct Job: Sendable, Equatable, Identifiable {
     /// Why nothing serves the job, as last reported.
     public var waitingReason: String?
 
-    public init(_ seen: JobObservation, at now: Timestamp) {
-        id = seen.id
+    public init(_ seen: JobObservation, of forge: ForgeID, at now: Timestamp) {
+        id = JobRef(forge, seen.id)
         projectID = seen.projectID
         status = seen.status
         firstSeen = now
         fill(from: seen)
         stampStatus(at: now)
+    }
+
+    /// Whether what was seen is this job, and not another one that has its id in a GitLab that was installed afresh.
+    public func isSame(as seen: JobObservation) -> Bool {
+        guard let ours = createdAt, let theirs = seen.createdAt else { return true }
+        return ours == theirs
     }
 
     /// Takes in what was observed. The same observation twice, or an old one after a newer one,
@@ -132,7 +140,9 @@ public struct Job: Sendable, Equatable, Identifiable {
         stage = seen.stage ?? stage
         ref = seen.ref ?? ref
         tags = seen.tags ?? tags
-        runnerID = runnerID ?? seen.runnerID
+        createdAt = createdAt ?? seen.createdAt
+        // Later word corrects earlier; an old event that comes late does not.
+        if seen.status.rank >= status.rank { runnerID = seen.runnerID ?? runnerID }
         if status == seen.status { failureReason = seen.failureReason ?? failureReason }
     }
 

@@ -15,6 +15,9 @@ public struct Pool: Sendable, Equatable {
     }
 
     public var name: String
+    /// The GitLab whose jobs it serves.
+    public var forge: ForgeID
+    public var host: HostID
     public var driver: DriverKind
     public var tags: [String]
     public var runUntagged: Bool
@@ -47,6 +50,8 @@ public struct Pool: Sendable, Equatable {
 
     public init(name: String) {
         self.name = name
+        forge = .default
+        host = .local
         driver = .container
         tags = []
         runUntagged = false
@@ -70,6 +75,8 @@ public struct Pool: Sendable, Equatable {
         capabilitiesDrop = []
     }
 
+    public var place: Place { Place(host, driver) }
+
     /// GitLab's own rule: the runner's tags contain all of the job's; an untagged job needs `run_untagged`.
     public func serves(tags wanted: [String]) -> Bool {
         wanted.isEmpty ? runUntagged : wanted.allSatisfy(tags.contains)
@@ -91,25 +98,22 @@ public struct HostBudget: Sendable, Equatable {
 public struct PoolState: Sendable, Equatable {
     public var pool: Pool
     public var paused: Bool
-    /// Failed starts in a row.
-    public var failures: Int
-    /// No launch before this time, after a failed start.
-    public var retryAt: Timestamp?
-    public var lastError: String?
+    /// Failed starts in a row, and until when nothing is launched for them.
+    public private(set) var starts = Backoff()
+    public private(set) var lastError: String?
 
     public init(_ pool: Pool, paused: Bool = false) {
         self.pool = pool
         self.paused = paused
-        failures = 0
     }
 
-    /// Counts a failed start. The wait doubles from one second up to five minutes; `jitter`, from 0 to 1,
-    /// spreads it over its upper half. It is no shorter than `atLeast`.
+    public var failures: Int { starts.failures }
+    public var retryAt: Timestamp? { starts.until }
+
+    /// Counts a failed start, for which the pool itself is to blame. See `Backoff.failed` for the parameters.
     public mutating func failed(_ error: String, at now: Timestamp, jitter: Double, atLeast: Duration = .zero) {
-        failures += 1
+        starts.failed(.launch, at: now, jitter: jitter, atLeast: atLeast)
         lastError = error
-        let full = min(300_000.0, 1000.0 * Double(1 << min(failures - 1, 20)))
-        retryAt = now + max(atLeast, .milliseconds(Int64(full * (0.5 + 0.5 * min(max(jitter, 0), 1)))))
     }
 
     /// Failed starts in a row from which on a pool is in quarantine: its last error is kept and told, and it is
@@ -117,8 +121,5 @@ public struct PoolState: Sendable, Equatable {
     public static let quarantineAfter = 5
     public var isQuarantined: Bool { failures >= Self.quarantineAfter }
 
-    public mutating func succeeded() {
-        failures = 0
-        retryAt = nil
-    }
+    public mutating func succeeded() { starts.succeeded() }
 }

@@ -11,9 +11,11 @@ public struct Runner: Sendable, Equatable, Identifiable {
         case starting
         /// GitLab has heard from it, or it has taken a job.
         case ready
-        /// Gets no new job; it may finish the one it has.
+        /// GitLab is being told to give it no more jobs. It is no supply from here on, and is never unpaused.
+        case pausing
+        /// Paused in GitLab: it gets no new job, and may finish the one it has.
         case draining
-        /// Has no job and was asked to quit.
+        /// Has no job, as GitLab confirmed, and is asked to quit.
         case stopping
         /// Its process is gone or must go; container and registration remain to be removed.
         case ended
@@ -21,9 +23,32 @@ public struct Runner: Sendable, Equatable, Identifiable {
         case removed
     }
 
+    /// What its life needs of its pool, from its launch on: the pool may change, get another name, or go.
+    public struct Terms: Sendable, Equatable {
+        /// From its start to its first contact.
+        public var startTimeout: Duration
+        /// From its stop signal to its end by force.
+        public var stopTimeout: Duration
+        public var stopSignal: String
+        /// Jobs before it is replaced; 0 means any number.
+        public var maxJobs: Int
+        public init(startTimeout: Duration, stopTimeout: Duration, stopSignal: String, maxJobs: Int) {
+            self.startTimeout = startTimeout
+            self.stopTimeout = stopTimeout
+            self.stopSignal = stopSignal
+            self.maxJobs = maxJobs
+        }
+        public init(_ pool: Pool) {
+            self.init(startTimeout: pool.startTimeout, stopTimeout: pool.stopTimeout, stopSignal: pool.stopSignal, maxJobs: pool.maxJobs)
+        }
+    }
+
     public let id: RunnerID
     public let pool: String
-    public let driver: DriverKind
+    /// The GitLab it is registered with.
+    public let forge: ForgeID
+    public let place: Place
+    public var terms: Terms
     public var phase: Phase
     public var cpus: Double
     public var memory: Int64
@@ -47,7 +72,9 @@ public struct Runner: Sendable, Equatable, Identifiable {
     public init(id: RunnerID, pool: Pool, launchedFor: JobID?, at now: Timestamp) {
         self.id = id
         self.pool = pool.name
-        driver = pool.driver
+        forge = pool.forge
+        place = pool.place
+        terms = Terms(pool)
         phase = .requested
         cpus = pool.cpus
         memory = pool.memory
@@ -59,10 +86,14 @@ public struct Runner: Sendable, Equatable, Identifiable {
     }
 
     /// For the store, which sets the rest.
-    public init(id: RunnerID, pool: String, driver: DriverKind, phase: Phase, cpus: Double, memory: Int64, requestedAt: Timestamp) {
+    public init(
+        id: RunnerID, pool: String, forge: ForgeID, place: Place, terms: Terms, phase: Phase, cpus: Double, memory: Int64, requestedAt: Timestamp
+    ) {
         self.id = id
         self.pool = pool
-        self.driver = driver
+        self.forge = forge
+        self.place = place
+        self.terms = terms
         self.phase = phase
         self.cpus = cpus
         self.memory = memory
@@ -79,6 +110,11 @@ public struct Runner: Sendable, Equatable, Identifiable {
         name.hasPrefix(namePrefix) ? String(name.dropFirst(namePrefix.count)) : nil
     }
     public var name: String { Self.name(of: id) }
+    public var driver: DriverKind { place.kind }
+    public var registration: RegistrationRef? { gitlabID.map { RegistrationRef(forge, $0) } }
+    public var job: JobRef? { currentJob.map { JobRef(forge, $0) } }
+    /// It has had as many jobs as it may have, or has the last of them.
+    public var isSpent: Bool { terms.maxJobs > 0 && jobsDone + (isBusy ? 1 : 0) >= terms.maxJobs }
 
     public var isBusy: Bool { currentJob != nil }
     public var isLive: Bool { phase != .removed }
@@ -92,7 +128,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
         switch phase {
         case .requested, .starting: isBusy ? "busy" : "provisioning"
         case .ready: isBusy ? "busy" : "idle"
-        case .draining, .stopping: "draining"
+        case .pausing, .draining, .stopping: "draining"
         case .ended, .removed: "offline"
         }
     }
@@ -121,6 +157,9 @@ public struct Runner: Sendable, Equatable, Identifiable {
         lastSeen = now
         idleSince = now
     }
+
+    /// The job that we believed it to have is another runner's, or was another job.
+    mutating func lostJob() { currentJob = nil }
 
     /// Times that lie ahead count as now. The clock may have been set back since they were taken, and whatever waits for them
     /// to be long enough ago would wait as long as the clock was wrong.

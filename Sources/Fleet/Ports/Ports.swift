@@ -91,11 +91,19 @@ public enum DecodedEvent: Sendable, Equatable {
     case unusable(String)
 }
 
-public enum PollResult: Sendable {
-    case unchanged
-    /// Every pending and running job there is. `complete` is false when some project could not be
-    /// asked, so absence then means nothing.
-    case jobs([JobObservation], complete: Bool)
+/// One look at all jobs that wait or run.
+public struct Poll: Sendable, Equatable {
+    /// Every pending and running job that could be read.
+    public var jobs: [JobObservation]
+    /// false when something could not be asked or read: absence then means nothing.
+    public var isComplete: Bool
+    /// What was left out and why, a sentence each, in words that stay the same from poll to poll.
+    public var remarks: [String]
+    public init(jobs: [JobObservation], isComplete: Bool, remarks: [String] = []) {
+        self.jobs = jobs
+        self.isComplete = isComplete
+        self.remarks = remarks
+    }
 }
 
 /// What of a forge's error the control loop acts on.
@@ -104,6 +112,14 @@ public protocol ForgeFailure: Error {
     var retryAfter: Duration? { get }
     /// Nothing will work until the operator gives us another token.
     var tokenRefused: Bool { get }
+    /// The forge could not be asked, or had trouble of its own: it says nothing about the request.
+    var isOutage: Bool { get }
+}
+
+/// What of a driver's error the control loop acts on.
+public protocol DriverFailure: Error {
+    /// The engine or bus could not be asked; says nothing about the runner.
+    var isOutage: Bool { get }
 }
 
 /// The body of a webhook is not even a JSON object.
@@ -139,7 +155,10 @@ public protocol Forge: Sendable {
     func runningJobs(ofRunner id: Int64) async throws -> [JobID]
     /// nil when there is no such job, or the token may not see it.
     func job(project: Int64, id: JobID) async throws -> JobObservation?
-    func activeJobs() async throws -> PollResult
+    /// Every pending and running job, on every call: what has not changed is told again.
+    func activeJobs() async throws -> Poll
+    /// Asks for as little as possible, to see whether the forge answers.
+    func ping() async throws
     /// Has GitLab send the project's job events to `url`. Done twice, there is still one hook.
     func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation
     /// All registrations whose maintenance note names this instance.
@@ -158,10 +177,11 @@ public struct Memory: Sendable {
     public var instance: String
     public var jobs: [Job]
     public var runners: [Runner]
-    public var finishedJobs: [JobID]
+    /// Jobs that are over by GitLab's own word, with their creation times as far as known.
+    public var finishedJobs: [(job: JobRef, createdAt: Timestamp?)]
     public var pausedPools: Set<String>
     public init(
-        instance: String, jobs: [Job], runners: [Runner], finishedJobs: [JobID], pausedPools: Set<String>
+        instance: String, jobs: [Job], runners: [Runner], finishedJobs: [(job: JobRef, createdAt: Timestamp?)], pausedPools: Set<String>
     ) {
         self.finishedJobs = finishedJobs
         self.instance = instance
@@ -184,7 +204,7 @@ public protocol StateStore: Sendable {
     func load() async throws -> Memory
     func history(of runner: RunnerID) async throws -> [HistoryEntry]
     func recentJobs(limit: Int) async throws -> [Job]
-    func job(_ id: JobID) async throws -> Job?
+    func job(_ id: JobRef) async throws -> Job?
     func runner(_ id: RunnerID) async throws -> Runner?
     func jobCounts() async throws -> [String: Int]
 }

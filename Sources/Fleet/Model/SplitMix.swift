@@ -1,4 +1,4 @@
-/// SplitMix64: small, fast, and the same for the same seed everywhere.
+/// SplitMix64 (Steele, Lea, Flood 2014): small, fast, and the same for the same seed everywhere.
 public struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
     public init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
@@ -9,9 +9,11 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
+    /// From 0 up to but not including the bound; 0 for a bound below 1.
     public mutating func below(_ bound: Int) -> Int { bound <= 1 ? 0 : Int(next() % UInt64(bound)) }
+    /// From 0 up to but not including 1.
     public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
     public mutating func chance(_ probability: Double) -> Bool { unit() < probability }
-    /// Milliseconds between two bounds.
+    /// Whole milliseconds between two bounds, both included.
     public mutating func between(_ low: Int, _ high: Int) -> Duration { .milliseconds(low + below(high - low + 1)) }
 }

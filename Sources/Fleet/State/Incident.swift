@@ -1,5 +1,3 @@
-import Logging
-
 /// The events that an operator acts on, each with the id of its entry in the journal's message catalog
 /// (systemd/autogit.catalog): `journalctl -x` then explains it and says what to do.
 public enum Incident: String, CaseIterable, Sendable {
@@ -14,11 +12,9 @@ public enum Incident: String, CaseIterable, Sendable {
     case driverUnreachable = "2b1a9c47f0c34d0f8c7c6a4b5be1f609"
     case storeFailed = "2b1a9c47f0c34d0f8c7c6a4b5be1f60a"
     case notLingering = "2b1a9c47f0c34d0f8c7c6a4b5be1f60b"
-
-    /// As a log line's metadata carries it.
-    public var field: Logger.Metadata { ["message_id": "\(rawValue)"] }
+    case runnerStuck = "2b1a9c47f0c34d0f8c7c6a4b5be1f60c"
+    case pollIncomplete = "2b1a9c47f0c34d0f8c7c6a4b5be1f60d"
 }
 
-extension Logger.Metadata {
-    func with(_ incident: Incident) -> Logger.Metadata { merging(incident.field) { $1 } }
-}
+/// How much an event matters to the operator, as syslog(3) grades it.
+public enum Severity: Sendable, Hashable { case debug, info, notice, warning, error }

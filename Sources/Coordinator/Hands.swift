@@ -1,0 +1,139 @@
+import Fleet
+
+/// Carries out what the planner decided, and says what came of it. It holds no state and decides nothing.
+struct Hands: Sendable {
+    let forges: [ForgeID: any Forge]
+    let drivers: [Place: any RunnerDriver]
+    let store: any StateStore
+    let clock: any WallClock
+
+    /// Something in the state is of a GitLab or a place that this daemon's configuration no longer has.
+    struct NotConfigured: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    func forge(_ id: ForgeID) throws -> any Forge {
+        guard let forge = forges[id] else {
+            throw NotConfigured(description: "the GitLab \(id) is no longer configured: give [gitlab] name back, or remove the runner in GitLab by hand")
+        }
+        return forge
+    }
+
+    func driver(_ place: Place) throws -> any RunnerDriver {
+        guard let driver = drivers[place] else { throw NotConfigured(description: "this daemon runs no runners as \(place)") }
+        return driver
+    }
+
+    /// - Parameters:
+    ///   - spec: of a launch.
+    ///   - report: told of the steps of a launch, while it goes on.
+    func carryOut(
+        _ action: Action, instance: String, spec: RunnerSpec?, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Void
+    ) async -> Result<Answer, Trouble> {
+        do {
+            if action.needsIntent { try await flush() }
+            return .success(try await perform(action, instance: instance, spec: spec, report: report))
+        } catch {
+            return .failure(Trouble(error))
+        }
+    }
+
+    private func flush() async throws(Trouble) {
+        do { try await store.flush() } catch { throw Trouble("\(error)", isOfStore: true) }
+    }
+
+    private func perform(
+        _ action: Action, instance: String, spec: RunnerSpec?, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Void
+    ) async throws -> Answer {
+        switch action {
+        case .leave, .end, .refuse, .abandon: break
+        case .launch:
+            if let spec { try await launch(spec) { await report(spec.runner, $0) } }
+        case .checkContact(_, let registration): return .contact(try await forge(registration.forge).runner(registration.id))
+        case .pause(_, let registration):
+            if let registration { try await forge(registration.forge).setPaused(registration.id, true) }
+        case .verify(_, let registration):
+            guard let registration else { return .jobs([], contacted: false) }
+            let forge = try forge(registration.forge)
+            let running = try await forge.runningJobs(ofRunner: registration.id)
+            return .jobs(running, contacted: try await forge.runner(registration.id)?.hasContacted ?? false)
+        case .signal(let id, let place, let signal): try await driver(place).signal(id, signal)
+        case .readLog(let id, let place): return .lines(try await driver(place).logTail(id, lines: 10))
+        case .remove(let id, let place, let registration): return await remove(id, place, registration)
+        case .ask(let job, let project): return .job(try await forge(job.forge).job(project: project, id: job.id))
+        case .poll(let id): return .poll(try await forge(id).activeJobs())
+        case .ping(let id): try await forge(id).ping()
+        case .sweep(let id): return .registrations(try await forge(id).registrations(instance: instance))
+        case .unregister(let registration): try await forge(registration.forge).unregister(registration.id)
+        case .look(let place): return .objects(try await driver(place).list())
+        case .removeOrphan(let place, let id): try await driver(place).remove(id)
+        case .flush: try await flush()
+        case .expire: try await store.forget(before: clock.now() + Beat.retention * -1)
+        }
+        return .done
+    }
+
+    // MARK: Launching
+
+    private func launch(_ spec: RunnerSpec, report: @escaping @Sendable (LaunchStep) async -> Void) async throws {
+        let forge = try forge(spec.pool.forge)
+        let driver = try driver(spec.pool.place)
+        // Registering and creating don't need each other; the slower of the two is what it costs.
+        async let registering = register(spec, with: forge, report)
+        async let creating = create(spec, with: driver, report)
+        let (registered, created) = await (registering, creating)
+        let registration = try registered.get()
+        try created.get()
+        // From here on it may take a job at any moment: a daemon that is killed now must find it again.
+        try await flush()
+        do {
+            try await driver.start(spec, credentials: RunnerCredentials(url: forge.runnerURL, token: registration.token))
+            await report(.started)
+        } catch {
+            await report(.startUnclear(Trouble(error)))
+        }
+    }
+
+    private func register(
+        _ spec: RunnerSpec, with forge: any Forge, _ report: @Sendable (LaunchStep) async -> Void
+    ) async -> Result<Registration, Trouble> {
+        do {
+            let registration = try await forge.register(spec)
+            await report(.registered(registration.id))
+            return .success(registration)
+        } catch {
+            await report(.registrationFailed(Trouble(error)))
+            return .failure(Trouble(error))
+        }
+    }
+
+    private func create(
+        _ spec: RunnerSpec, with driver: any RunnerDriver, _ report: @Sendable (LaunchStep) async -> Void
+    ) async -> Result<Void, Trouble> {
+        do {
+            await report(.created(try await driver.create(spec)))
+            return .success(())
+        } catch {
+            await report(.creationFailed(Trouble(error)))
+            return .failure(Trouble(error))
+        }
+    }
+
+    // MARK: Removing
+
+    /// Both halves are tried, whatever comes of the other.
+    private func remove(_ id: RunnerID, _ place: Place?, _ registration: RegistrationRef?) async -> Answer {
+        async let container = trouble { if let place { try await driver(place).remove(id) } }
+        async let unregistered = trouble { if let registration { try await forge(registration.forge).unregister(registration.id) } }
+        return .removal(container: await container, registration: await unregistered)
+    }
+
+    private func trouble(_ body: () async throws -> Void) async -> Trouble? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return Trouble(error)
+        }
+    }
+}

@@ -1,0 +1,151 @@
+import ControlModel
+import Fleet
+
+/// Why an order from outside was not carried out.
+public struct Refusal: Error, Sendable {
+    public enum Kind: Sendable { case notFound, conflict }
+    public var kind: Kind
+    public var message: String
+}
+
+/// What the API asks and orders.
+extension Coordinator {
+    // MARK: Questions
+
+    public func statusView() async throws -> StatusView {
+        let counts = try await store.jobCounts()
+        return state.statusView(version: version, startedAt: startedAt, counts: counts)
+    }
+
+    public func runnerViews() -> [RunnerView] { state.runnerViews(at: clock.now()) }
+    public func poolViews() -> [PoolView] { state.poolViews() }
+
+    /// - Returns: nil when there is and was no such runner.
+    public func runnerView(_ id: RunnerID) async throws -> RunnerView? {
+        let id = bare(id)
+        let stored = try await store.runner(id)
+        guard let runner = state.runners[id] ?? stored else { return nil }
+        var whole = state.view(runner, at: clock.now())
+        whole.history = try await store.history(of: id).map { .init(at: $0.at.iso8601, event: $0.event, detail: $0.detail) }
+        return whole
+    }
+
+    public func jobViews() async throws -> [JobView] {
+        try await store.recentJobs(limit: 500).map { state.view(state.jobs[$0.id]?.job ?? $0) }
+    }
+
+    /// - Parameter id: GitLab's; of several GitLabs that have it, the first by name.
+    /// - Returns: nil when there is and was no such job.
+    public func jobView(_ id: JobID) async throws -> JobView? {
+        for forge in state.forgesInUse {
+            let ref = JobRef(forge, id)
+            let stored = try await store.job(ref)
+            if let job = state.jobs[ref]?.job ?? stored { return state.view(job) }
+        }
+        return nil
+    }
+
+    /// What a live runner wrote.
+    public func log(of id: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        guard let runner = state.runners[bare(id)] else { throw Refusal(kind: .notFound, message: "there is no live runner \(id)") }
+        return try await hands.driver(runner.place).log(runner.id, lines: lines, follow: follow)
+    }
+
+    /// Runners are known by id; people copy names.
+    private func bare(_ id: RunnerID) -> RunnerID { Runner.id(ofName: id) ?? id }
+
+    // MARK: Orders
+
+    /// Starts a runner at an operator's wish, within the pool's and the host's bounds.
+    public func spawn(pool name: String) throws -> RunnerView {
+        guard state.pools.contains(where: { $0.pool.name == name }) else { throw noPool(name) }
+        if state.isStopping { throw Refusal(kind: .conflict, message: "the daemon is stopping") }
+        let before = Set(state.runners.keys)
+        observe(.ordered(.spawn(pool: name)))
+        if let reason = plan()[name] { throw Refusal(kind: .conflict, message: reason.text) }
+        let new = state.runners.values.first { !before.contains($0.id) && $0.pool == name && $0.launchedFor == nil }
+        guard let new else { throw Refusal(kind: .conflict, message: "no runner could be started") }
+        return state.view(new, at: clock.now())
+    }
+
+    private func noPool(_ name: String) -> Refusal {
+        Refusal(kind: .notFound, message: "there is no pool \(name); the pools are \(state.pools.map(\.pool.name).joined(separator: ", "))")
+    }
+
+    /// Drains a runner; with `force` it ends at once, job or not.
+    public func dismiss(_ id: RunnerID, force: Bool) throws -> RunnerView {
+        let id = bare(id)
+        guard let runner = state.runners[id] else { throw Refusal(kind: .notFound, message: "there is no live runner \(id)") }
+        if !force, runner.phase == .requested {
+            throw Refusal(kind: .conflict, message: "the runner is just being made; try again in a moment or use force")
+        }
+        observe(.ordered(.dismiss(id, force: force)))
+        plan()
+        return state.view(state.runners[id] ?? runner, at: clock.now())
+    }
+
+    /// Takes no effect twice. Returns when it is on disk.
+    public func setPaused(pool name: String, _ paused: Bool) async throws {
+        guard state.pools.contains(where: { $0.pool.name == name }) else { throw noPool(name) }
+        observe(.ordered(.pause(pool: name, paused)))
+        try await store.flush()
+    }
+
+    /// Removes all runners at once, and starts none from now on: AutoGit is being removed.
+    /// - Returns: those that are still there after `time`.
+    public func evacuate(within time: Duration) async -> [RunnerView] {
+        let began = clock.now()
+        observe(.ordered(.evacuate))
+        if await wait(until: { $0.runners.isEmpty }, within: time) {
+            // What was left without an owner goes, too.
+            observe(.ordered(.reconcile))
+            _ = await wait(until: { $0.isReconciled(since: began) }, within: .seconds(10))
+        }
+        return runnerViews()
+    }
+
+    /// What is there and should not be, or should be and is not; and, unless it is only asked for, what is done.
+    /// - Throws: what a driver or GitLab said: half a look is none.
+    public func reconcile(dryRun: Bool) async throws -> [ReconcileView] {
+        let began = clock.now()
+        var found: [ReconcileView] = []
+        for place in state.placesInUse {
+            let objects = try await hands.driver(place).list()
+            for object in objects where state.isOrphan(object, since: began) {
+                found.append(.init(what: place.kind.rawValue, name: Runner.name(of: object.runner), action: "remove", reason: "no runner owns it"))
+            }
+            let started = Set(objects.filter(\.started).map(\.runner))
+            for runner in state.runners.values where runner.place == place && !started.contains(runner.id) {
+                guard runner.phase < .ended, let start = runner.startedAt, start < began, !state.isUnderWay(runner) else { continue }
+                found.append(.init(what: "runner", name: runner.name, action: "remove", reason: "its \(place.kind.rawValue) is gone"))
+            }
+        }
+        for id in state.forgesInUse {
+            for ghost in try await hands.forge(id).registrations(instance: state.instance) where state.isGhost(ghost, of: id, since: began) {
+                found.append(.init(what: "registration", name: "\(ghost.description) (\(ghost.id))", action: "remove", reason: "no runner owns it"))
+            }
+        }
+        for runner in state.runners.values {
+            if runner.phase == .ended, !state.isUnderWay(runner) {
+                found.append(.init(what: "runner", name: runner.name, action: "remove", reason: runner.reason ?? "it ended"))
+            } else if let job = runner.job, state.jobs[job] == nil {
+                found.append(.init(what: "runner", name: runner.name, action: "ask GitLab what it does", reason: "nothing is known of its job \(job.id)"))
+            }
+        }
+        if !dryRun {
+            let now = clock.now()
+            observe(.ordered(.reconcile))
+            _ = await wait(until: { $0.isReconciled(since: now) }, within: .seconds(60))
+        }
+        return found.sorted { ($0.what, $0.name) < ($1.what, $1.name) }
+    }
+
+    public func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation {
+        guard let (_, forge) = hands.forges.min(by: { $0.key < $1.key }) else { throw Refusal(kind: .conflict, message: "no GitLab is configured") }
+        do {
+            return try await forge.installHook(project: project, url: url, secret: secret)
+        } catch let error as any ForgeFailure & CustomStringConvertible {
+            throw Refusal(kind: .conflict, message: error.description)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+/// How long to wait before something that failed is tried again. The only one in the control loop: whatever is
+/// retried there carries one of these and names one of the policies below.
+public struct Backoff: Sendable, Equatable {
+    /// The first wait, and the longest; each failure doubles the wait.
+    public struct Policy: Sendable, Equatable {
+        public var first: Duration
+        public var most: Duration
+        public init(first: Duration, most: Duration) {
+            self.first = first
+            self.most = most
+        }
+
+        /// Starts in a pool.
+        public static let launch = Policy(first: .seconds(1), most: .seconds(300))
+        /// One step of a runner's end.
+        public static let step = Policy(first: .seconds(1), most: .seconds(60))
+        /// Calls to a GitLab that has trouble.
+        public static let forge = Policy(first: .seconds(1), most: .seconds(60))
+        /// Registrations that GitLab fails to make while it answers other calls.
+        public static let registering = Policy(first: .seconds(1), most: .seconds(60))
+        /// Looks at an engine or a user's systemd that does not answer.
+        public static let look = Policy(first: .seconds(1), most: .seconds(30))
+        /// Questions about one job that GitLab does not know yet, or does not know any more.
+        public static let question = Policy(first: .milliseconds(200), most: .seconds(60))
+        /// Questions whether a new runner has made contact.
+        public static let contact = Policy(first: .milliseconds(500), most: .seconds(8))
+        /// Writes to a database that could not be written.
+        public static let store = Policy(first: .seconds(1), most: .seconds(60))
+        /// Jobs that runners of the right kind did not take.
+        public static let refusal = Policy(first: .seconds(300), most: .seconds(3600))
+    }
+
+    /// Failures in a row.
+    public private(set) var failures = 0
+    /// Nothing is tried before this time.
+    public private(set) var until: Timestamp?
+
+    public init() {}
+
+    /// Counts a failure. The wait is between half of the policy's and all of it, as `jitter` has it, from 0 to 1, so that what
+    /// failed together is not tried together; it is never shorter than `atLeast`, which is what the other side asked for.
+    public mutating func failed(_ policy: Policy, at now: Timestamp, jitter: Double = 1, atLeast: Duration = .zero) {
+        let doubled = policy.first * (1 << min(failures, 30))
+        failures += 1
+        let full = Double(min(policy.most, doubled).milliseconds)
+        until = now + max(atLeast, .milliseconds(Int64(full * (0.5 + 0.5 * min(max(jitter, 0), 1)))))
+    }
+
+    public mutating func succeeded() { self = Backoff() }
+
+    public func isWaiting(at now: Timestamp) -> Bool { until.map { now < $0 } ?? false }
+}

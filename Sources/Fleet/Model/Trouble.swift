@@ -1,0 +1,73 @@
+/// What went wrong with a call, as a value: what the loop acts on, and the words for the operator.
+public struct Trouble: Error, Sendable, Equatable, CustomStringConvertible {
+    public var text: String
+    /// When the other side wants to be asked again; nil when it doesn't say.
+    public var retryAfter: Duration?
+    /// Nothing will work until the operator gives us another token.
+    public var tokenRefused: Bool
+    /// The other side could not be asked, or had trouble of its own. It says nothing about what was asked for, and so
+    /// it is held against neither a runner nor a pool nor a job.
+    public var isOutage: Bool
+    /// The database could not be written, so nothing was tried.
+    public var isOfStore: Bool
+
+    public init(
+        _ text: String, retryAfter: Duration? = nil, tokenRefused: Bool = false, isOutage: Bool = false, isOfStore: Bool = false
+    ) {
+        self.text = text
+        self.retryAfter = retryAfter
+        self.tokenRefused = tokenRefused
+        self.isOutage = isOutage
+        self.isOfStore = isOfStore
+    }
+
+    public init(_ error: any Error) {
+        switch error {
+        case let trouble as Trouble: self = trouble
+        case let failure as any ForgeFailure:
+            self.init("\(error)", retryAfter: failure.retryAfter, tokenRefused: failure.tokenRefused, isOutage: failure.isOutage)
+        case let failure as any DriverFailure: self.init("\(error)", isOutage: failure.isOutage)
+        default: self.init("\(error)")
+        }
+    }
+
+    public var description: String { text }
+}
+
+/// Whether something answers: a GitLab, an engine, the database.
+public struct Reachability: Sendable, Equatable {
+    public private(set) var trouble: Trouble?
+    /// It has answered, or failed to, at least once in this life of the daemon.
+    public private(set) var isKnown = false
+    /// Since when every answer was good; nil while it is in trouble, and before the first.
+    public private(set) var goodSince: Timestamp?
+    public private(set) var backoff = Backoff()
+
+    public init() {}
+
+    public var isGood: Bool { trouble == nil && isKnown }
+    /// `ok`, `unknown`, or the words of the trouble.
+    public var word: String { trouble?.text ?? (isKnown ? "ok" : "unknown") }
+
+    /// - Returns: whether it was in trouble before.
+    mutating func answered(at now: Timestamp) -> Bool {
+        defer {
+            trouble = nil
+            isKnown = true
+            goodSince = goodSince ?? now
+            backoff.succeeded()
+        }
+        return trouble != nil
+    }
+
+    /// - Returns: whether this is news: it was in no trouble before, or is now for another reason of the token.
+    mutating func failed(_ new: Trouble, _ policy: Backoff.Policy, at now: Timestamp, jitter: Double) -> Bool {
+        let isNews = trouble == nil || trouble?.tokenRefused != new.tokenRefused
+        trouble = new
+        isKnown = true
+        goodSince = nil
+        // Several calls that were under way together and fail together are one failure.
+        if !backoff.isWaiting(at: now) { backoff.failed(policy, at: now, jitter: jitter, atLeast: new.retryAfter ?? .zero) }
+        return isNews
+    }
+}

@@ -1,0 +1,92 @@
+/// What the planner decides. Each is taken as an observation first, so that the state shows the intent; what has an
+/// effect outside is then carried out, once the intent is on disk.
+public enum Action: Sendable, Hashable {
+    // Changes of the state alone.
+
+    /// The runner is to go: its phase becomes `pausing`.
+    /// With `failed`, it is because it never worked, which is held against its pool unless GitLab knows better.
+    case leave(RunnerID, reason: String, failed: Bool)
+    /// Its process is given up, and killed with what remains.
+    case end(RunnerID, reason: String, failed: Bool)
+    /// An idle runner of its kind did not take the job.
+    case refuse(JobRef, by: RunnerID)
+    /// A start that an earlier life of the daemon began cannot be finished.
+    case abandon(RunnerID)
+
+    // Effects.
+
+    case launch(RunnerID, pool: String, job: JobRef?)
+    /// Has GitLab heard from it?
+    case checkContact(RunnerID, RegistrationRef)
+    case pause(RunnerID, RegistrationRef?)
+    /// Which jobs does GitLab say it has, and has it called at all?
+    case verify(RunnerID, RegistrationRef?)
+    case signal(RunnerID, Place, String)
+    /// Its last lines, while they can still be had.
+    case readLog(RunnerID, Place)
+    /// Takes away what is left of it.
+    case remove(RunnerID, Place?, RegistrationRef?)
+    case ask(JobRef, project: Int64)
+    case poll(ForgeID)
+    case ping(ForgeID)
+    /// All registrations of this instance, to find those that no runner owns.
+    case sweep(ForgeID)
+    case unregister(RegistrationRef)
+    case look(Place)
+    case removeOrphan(Place, RunnerID)
+    case flush
+    /// Deletes what is older than the history is kept.
+    case expire
+
+    /// At most one action of a key is under way.
+    public enum Key: Sendable, Hashable {
+        case runner(RunnerID)
+        case job(JobRef)
+        case poll(ForgeID)
+        case sweep(ForgeID)
+        case registration(RegistrationRef)
+        case place(Place)
+        case orphan(RunnerID)
+        case store
+        case history
+    }
+
+    /// nil for a change of the state alone.
+    public var key: Key? {
+        switch self {
+        case .leave, .end, .refuse, .abandon: nil
+        case .launch(let id, _, _), .checkContact(let id, _), .pause(let id, _), .verify(let id, _), .signal(let id, _, _), .readLog(let id, _),
+            .remove(let id, _, _):
+            .runner(id)
+        case .ask(let job, _): .job(job)
+        case .poll(let forge), .ping(let forge): .poll(forge)
+        case .sweep(let forge): .sweep(forge)
+        case .unregister(let registration): .registration(registration)
+        case .look(let place): .place(place)
+        case .removeOrphan(_, let id): .orphan(id)
+        case .flush: .store
+        case .expire: .history
+        }
+    }
+
+    /// It changes something outside, so that its intent must be on disk before.
+    public var needsIntent: Bool {
+        switch self {
+        case .launch, .pause, .signal, .remove, .unregister, .removeOrphan: true
+        default: false
+        }
+    }
+}
+
+/// What is to be done now, and what is to be said.
+public struct Plan: Sendable, Equatable {
+    public var actions: [Action] = []
+    /// Of every pending job without a runner on its way.
+    public var waiting: [JobRef: WaitingReason] = [:]
+    /// What came of an operator's wish for a runner in a pool: nil when it is launched.
+    public var refusals: [String: WaitingReason] = [:]
+    /// When time alone will next change the plan.
+    public var wakeAt: Timestamp?
+
+    mutating func wake(at time: Timestamp) { wakeAt = min(wakeAt ?? time, time) }
+}

@@ -1,0 +1,90 @@
+/// The end of a runner's life: each step needs the one before it to have happened.
+extension Planner {
+    static func lives(_ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+        let pools = Set(state.pools.map(\.pool.name))
+        for runner in state.runners.values where !state.isUnderWay(.runner(runner.id)) {
+            step(runner, isWanted: pools.contains(runner.pool), state, at: now, into: &plan)
+        }
+    }
+
+    private static func step(_ runner: Runner, isWanted: Bool, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+        let progress = state.progress[runner.id] ?? Progress()
+        let forge = state.forges[runner.forge]?.reach
+        let canAskForge = forge != nil && forge?.trouble == nil
+        let canAskPlace = state.places[runner.place].map { $0.reach.trouble == nil } ?? true
+        if state.isEvacuating, runner.phase > .requested, runner.phase < .ended {
+            return plan.actions.append(.end(runner.id, reason: "all runners are removed", failed: false))
+        }
+        let mayStep = !progress.step.isWaiting(at: now)
+        if !mayStep, let until = progress.step.until { plan.wake(at: until) }
+        switch runner.phase {
+        case .requested, .removed: break
+        case .starting:
+            if !isWanted { return plan.actions.append(.leave(runner.id, reason: "its pool is no longer configured", failed: false)) }
+            awaitContact(runner, progress, goodSince: canAskForge ? forge?.goodSince : nil, at: now, into: &plan)
+        case .ready:
+            if !isWanted {
+                plan.actions.append(.leave(runner.id, reason: "its pool is no longer configured", failed: false))
+            } else if runner.isSpent {
+                plan.actions.append(.leave(runner.id, reason: "max_jobs reached", failed: false))
+            } else if canAskForge, mayStep {
+                verifyUnknownJob(of: runner, progress, state, at: now, into: &plan)
+            }
+        case .pausing:
+            if mayStep, canAskForge || runner.registration == nil { plan.actions.append(.pause(runner.id, runner.registration)) }
+        case .draining:
+            guard mayStep, canAskForge || runner.registration == nil else { return }
+            if runner.isBusy {
+                verifyUnknownJob(of: runner, progress, state, at: now, into: &plan)
+            } else {
+                plan.actions.append(.verify(runner.id, runner.registration))
+            }
+        case .stopping:
+            if runner.isBusy {
+                if canAskForge, mayStep { verifyUnknownJob(of: runner, progress, state, at: now, into: &plan) }
+                return
+            }
+            let deadline = (runner.stoppingAt ?? runner.lastSeen) + runner.terms.stopTimeout
+            if now >= deadline {
+                plan.actions.append(.end(runner.id, reason: "did not quit in time", failed: true))
+            } else {
+                plan.wake(at: deadline)
+                if !progress.isSignaled, mayStep, canAskPlace { plan.actions.append(.signal(runner.id, runner.place, runner.terms.stopSignal)) }
+            }
+        case .ended:
+            guard mayStep else { return }
+            if progress.wantsLog, canAskPlace { return plan.actions.append(.readLog(runner.id, runner.place)) }
+            let place = !progress.containerGone && canAskPlace ? runner.place : nil
+            let registration = !progress.registrationGone && canAskForge ? runner.registration : nil
+            let isLast = progress.containerGone && (progress.registrationGone || runner.registration == nil)
+            if place != nil || registration != nil || isLast { plan.actions.append(.remove(runner.id, place, registration)) }
+        }
+    }
+
+    /// Only GitLab knows whether it has called. While GitLab is away, a runner can't call and nobody can ask, so that
+    /// time does not count.
+    private static func awaitContact(
+        _ runner: Runner, _ progress: Progress, goodSince: Timestamp?, at now: Timestamp, into plan: inout Plan
+    ) {
+        guard !runner.isBusy, let started = runner.startedAt, let goodSince else { return }
+        let deadline = max(started, goodSince) + runner.terms.startTimeout
+        if now >= deadline {
+            return plan.actions.append(
+                .leave(runner.id, reason: "no contact with GitLab within \(runner.terms.startTimeout.text)", failed: true))
+        }
+        plan.wake(at: deadline)
+        guard let registration = runner.registration else { return }
+        if progress.contact.isWaiting(at: now), let until = progress.contact.until {
+            plan.wake(at: until)
+        } else {
+            plan.actions.append(.checkContact(runner.id, registration))
+        }
+    }
+
+    /// A runner that is marked busy with a job that is not tracked: no event of it may ever come.
+    private static func verifyUnknownJob(of runner: Runner, _ progress: Progress, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+        guard let job = runner.job, state.jobs[job] == nil, let registration = runner.registration else { return }
+        let due = progress.verifiedAt.map { $0 + Beat.verify } ?? now
+        if now >= due { plan.actions.append(.verify(runner.id, registration)) } else { plan.wake(at: due) }
+    }
+}

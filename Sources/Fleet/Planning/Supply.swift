@@ -1,0 +1,174 @@
+/// What there is to serve jobs with, and what may still be started; all by index of pool.
+struct Supply {
+    let state: FleetState
+    private let now: Timestamp
+    /// Runners that are ready and have nothing to do, the longest idle first.
+    private(set) var idle: [[(id: RunnerID, since: Timestamp)]]
+    /// When those that may still take a job were asked for, the oldest first; what is between the two marks is not spoken for.
+    private var born: [[Timestamp]]
+    private var low: [Int]
+    private var high: [Int]
+    private var extra: [Int]
+    /// Those that count against `max_runners`.
+    private var count: [Int]
+    private var memory: Int64 = 0
+    private var cpus: Double = 0
+    private var launching = 0
+    private var dice: SplitMix
+    private var positions: [String: Int] = [:]
+    /// Pools that already got their one probe in this plan.
+    private var probing: Set<Int> = []
+    /// What stands in the way in a pool stays there for the rest of the plan.
+    private var blocked: [WaitingReason?]
+
+    init(_ state: FleetState, at now: Timestamp) {
+        self.state = state
+        self.now = now
+        dice = state.dice
+        let pools = state.pools.count
+        idle = Array(repeating: [], count: pools)
+        born = Array(repeating: [], count: pools)
+        (low, high, extra, count) = (Array(repeating: 0, count: pools), [], Array(repeating: 0, count: pools), Array(repeating: 0, count: pools))
+        blocked = Array(repeating: nil, count: pools)
+        for (index, pool) in state.pools.enumerated() { positions[pool.pool.name] = index }
+        for runner in state.runners.values { add(runner) }
+        for index in idle.indices {
+            idle[index].sort { ($0.since, $0.id) < ($1.since, $1.id) }
+            born[index].sort()
+        }
+        high = born.map(\.count)
+    }
+
+    private mutating func add(_ runner: Runner) {
+        let progress = state.progress[runner.id]
+        if runner.phase == .requested { launching += 1 }
+        if progress?.containerGone != true {
+            memory += runner.memory
+            cpus += runner.cpus
+        }
+        guard let index = positions[runner.pool] else { return }
+        // One that is stuck keeps what it holds of the host, but not the place of one that would work.
+        if progress?.containerGone != true, progress?.stuck == nil { count[index] += 1 }
+        guard runner.isSupply, !runner.isSpent else { return }
+        born[index].append(runner.requestedAt)
+        if runner.phase == .ready { idle[index].append((runner.id, runner.idleSince ?? runner.lastSeen)) }
+    }
+
+    func index(of pool: String) -> Int? { positions[pool] }
+
+    /// Runners that no job is waiting for.
+    func free(_ pool: Int) -> Int { high[pool] - low[pool] + extra[pool] }
+
+    mutating func addFree(in pool: Int) { extra[pool] += 1 }
+
+    /// Lets a job have a runner; one that runners did not take may only have one that was asked for since.
+    mutating func take(in pool: Int, newerThan refused: Timestamp?) -> Bool {
+        guard low[pool] < high[pool] else { return false }
+        guard let refused else {
+            low[pool] += 1
+            return true
+        }
+        guard born[pool][high[pool] - 1] >= refused else { return false }
+        high[pool] -= 1
+        return true
+    }
+
+    mutating func launch(in index: Int, for job: JobRef?, into plan: inout Plan) {
+        let pool = state.pools[index].pool
+        count[index] += 1
+        launching += 1
+        memory += pool.memory
+        cpus += pool.cpus
+        if state.pools[index].failures > 0 { probing.insert(index) }
+        plan.actions.append(.launch(freshID(), pool: pool.name, job: job))
+    }
+
+    /// Eight characters, without those that look alike.
+    private mutating func freshID() -> RunnerID {
+        let alphabet = Array("23456789abcdefghjkmnpqrstuvwxyz")
+        while true {
+            var letters = SplitMix(seed: dice.next())
+            let id = String((0..<8).map { _ in alphabet[letters.below(alphabet.count)] })
+            if state.runners[id] == nil { return id }
+        }
+    }
+
+    /// What stands in the way of a launch; nil when nothing does.
+    /// - Parameter ordered: an operator wants it, whatever the pool went through.
+    mutating func obstacle(toLaunchIn index: Int, ordered: Bool = false, into plan: inout Plan) -> WaitingReason? {
+        if !ordered, let known = blocked[index] { return known }
+        let found = find(obstacleIn: index, ordered: ordered, into: &plan)
+        if !ordered { blocked[index] = found }
+        return found
+    }
+
+    private func find(obstacleIn index: Int, ordered: Bool, into plan: inout Plan) -> WaitingReason? {
+        let (pool, place) = (state.pools[index].pool, state.places[state.pools[index].pool.place])
+        if state.isEvacuating { return .evacuating }
+        if !ordered, state.pools[index].paused { return .poolPaused(pool.name) }
+        if let trouble = state.store.trouble { return .storeNotWritable(trouble.text) }
+        if let obstacle = state.obstacle(ofForge: pool.forge, at: now, registering: true) {
+            if let until = state.forges[pool.forge]?.registering.until, until > now { plan.wake(at: until) }
+            return obstacle
+        }
+        if let trouble = place?.reach.trouble { return .engineDown(pool.place, trouble.text) }
+        if place?.isSeen != true { return .startingUp }
+        if !ordered, let obstacle = afterFailures(index, into: &plan) { return obstacle }
+        if count[index] >= pool.maxRunners { return .atMaximum(pool: pool.name, max: pool.maxRunners) }
+        let budget = state.configuration.budget
+        if let bound = budget.memory, memory + pool.memory > bound { return .memoryBudget(promised: memory, bound: bound) }
+        if let bound = budget.cpus, cpus + pool.cpus > bound + 1e-9 { return .cpuBudget(promised: cpus, bound: bound) }
+        if launching >= state.configuration.maxLaunches { return .launchesAtBound(state.configuration.maxLaunches) }
+        return nil
+    }
+
+    private func afterFailures(_ index: Int, into plan: inout Plan) -> WaitingReason? {
+        let state = state.pools[index]
+        if state.starts.isWaiting(at: now), let until = state.retryAt {
+            plan.wake(at: until)
+            let error = state.lastError ?? "unknown error"
+            return state.isQuarantined ? .quarantined(pool: state.pool.name, error: error) : .backingOff(pool: state.pool.name, error: error)
+        }
+        // One probe at a time while starts fail.
+        if state.failures > 0, free(index) > 0 || probing.contains(index) { return .probing(pool: state.pool.name) }
+        return nil
+    }
+}
+
+extension FleetState {
+    /// Why nothing that needs a GitLab is done now.
+    func obstacle(ofForge id: ForgeID, at now: Timestamp, registering: Bool = false) -> WaitingReason? {
+        guard let forge = forges[id] else { return .gitlabAway("it is no longer configured") }
+        if let trouble = forge.reach.trouble { return trouble.tokenRefused ? .tokenRefused(trouble.text) : .gitlabAway(trouble.text) }
+        if registering, forge.registering.isWaiting(at: now) { return .gitlabAway("it failed to register a runner just now") }
+        return nil
+    }
+}
+
+/// Which pools serve a set of tags, most specific first.
+struct PoolIndex {
+    private let tagSets: [Set<String>]
+    private let pools: [Pool]
+    /// Pools by how many tags they have, then by their place in the configuration.
+    private let order: [Int]
+
+    init(_ pools: [Pool]) {
+        self.pools = pools
+        tagSets = pools.map { Set($0.tags) }
+        let counts = tagSets.map(\.count)
+        order = pools.indices.sorted { (counts[$0], $0) < (counts[$1], $1) }
+    }
+
+    func pools(serving tags: [String], of forge: ForgeID) -> [Int] {
+        order.filter { index in
+            guard pools[index].forge == forge else { return false }
+            return tags.isEmpty ? pools[index].runUntagged : tags.allSatisfy(tagSets[index].contains)
+        }
+    }
+
+    func whyNone(serves tags: [String], of forge: ForgeID) -> WaitingReason {
+        if tags.isEmpty { return .noPoolForUntagged }
+        let unknown = tags.filter { tag in !pools.indices.contains { pools[$0].forge == forge && tagSets[$0].contains(tag) } }
+        return unknown.isEmpty ? .noPoolHasAllTags(tags) : .noPoolHasTags(unknown)
+    }
+}

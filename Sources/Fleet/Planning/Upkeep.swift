@@ -1,0 +1,97 @@
+/// What is looked at and asked for, though no event asked for it: events can be lost.
+extension Planner {
+    static func upkeep(_ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+        for place in state.placesInUse { look(at: place, state, at: now, into: &plan) }
+        for forge in state.forgesInUse { ask(forge, state, at: now, into: &plan) }
+        due(state.flushAt, .flush, state, at: now, into: &plan)
+        if let expireAt = state.expireAt { due(expireAt, .expire, state, at: now, into: &plan) }
+    }
+
+    /// Plans an action for its time, unless it is under way; nil is as soon as may be.
+    private static func due(_ time: Timestamp?, _ action: Action, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+        if let key = action.key, state.isUnderWay(key) { return }
+        if let time, now < time { plan.wake(at: time) } else { plan.actions.append(action) }
+    }
+
+    private static func look(at place: Place, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+        let known = state.places[place] ?? PlaceState()
+        due(known.lookAt, .look(place), state, at: now, into: &plan)
+        guard known.reach.trouble == nil else { return }
+        for (id, backoff) in known.orphans.sorted(by: { $0.key < $1.key }) { due(backoff.until, .removeOrphan(place, id), state, at: now, into: &plan) }
+    }
+
+    private static func ask(_ id: ForgeID, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+        let forge = state.forges[id] ?? ForgeState()
+        let polls = state.configuration.pollInterval > .zero
+        guard forge.reach.trouble == nil else {
+            // One question at a time, until it is answered.
+            return due(forge.reach.backoff.until, polls ? .poll(id) : .ping(id), state, at: now, into: &plan)
+        }
+        if polls {
+            due(forge.pollAt, .poll(id), state, at: now, into: &plan)
+        } else if !forge.reach.isKnown {
+            due(nil, .ping(id), state, at: now, into: &plan)
+        }
+        due(forge.sweepAt, .sweep(id), state, at: now, into: &plan)
+        for (number, ghost) in forge.ghosts.sorted(by: { $0.key < $1.key }) {
+            due(ghost.backoff.until, .unregister(RegistrationRef(id, number)), state, at: now, into: &plan)
+        }
+    }
+}
+
+/// Jobs that GitLab is to be asked about: their tags are in no event, a list misses them, or nothing was heard of them for
+/// long. However many they are, a GitLab gets few questions at a time, and none while it is in trouble.
+struct Questions {
+    /// Questions under way at once.
+    static let atOnce = 8
+
+    private let state: FleetState
+    private let now: Timestamp
+    private let runningStale: Duration
+    private let pendingStale: Duration
+    private var room: [ForgeID: Int] = [:]
+    private var due: [ForgeID: [(at: Timestamp, job: JobRef)]] = [:]
+    private var next: Timestamp?
+
+    init(_ state: FleetState, at now: Timestamp) {
+        self.state = state
+        self.now = now
+        let polls = state.configuration.pollInterval * 2
+        runningStale = max(Beat.verify, polls)
+        pendingStale = max(Beat.recheck, polls)
+        for (id, forge) in state.forges where forge.reach.trouble == nil { room[id] = Self.atOnce }
+        for case .job(let job) in state.inFlight { room[job.forge, default: 1] -= 1 }
+    }
+
+    mutating func consider(_ id: JobRef, _ tracked: TrackedJob) {
+        guard let room = room[id.forge], room > 0 else { return }
+        let stale = tracked.confirmedAt.map { $0 + (tracked.job.status == .pending ? pendingStale : runningStale) }
+        guard let at = tracked.askAt ?? (tracked.asking.isWaiting(at: now) ? tracked.asking.until : stale) else { return }
+        guard at <= now else {
+            next = min(next ?? at, at)
+            return
+        }
+        let most = due[id.forge]
+        if let last = most?.last, most?.count == room, (last.at, last.job) <= (at, id) { return }
+        if state.isUnderWay(.job(id)) { return }
+        var list = most ?? []
+        let place = list.firstIndex { ($0.at, $0.job) > (at, id) } ?? list.count
+        list.insert((at, id), at: place)
+        if list.count > room { list.removeLast() }
+        due[id.forge] = list
+    }
+
+    func ask(into plan: inout Plan) {
+        if let next { plan.wake(at: next) }
+        for (_, list) in due.sorted(by: { $0.key < $1.key }) { for question in list { plan.ask(question.job, state) } }
+    }
+}
+
+extension Plan {
+    /// Once, however many want to know.
+    mutating func ask(_ job: JobRef, _ state: FleetState) {
+        guard let project = state.jobs[job]?.job.projectID, !state.isUnderWay(.job(job)) else { return }
+        let action = Action.ask(job, project: project)
+        if !actions.contains(action) { actions.append(action) }
+    }
+}

@@ -1,0 +1,95 @@
+/// Why a pending job has no runner on its way. Every pending job has one of these or a runner.
+public enum WaitingReason: Sendable, Hashable {
+    /// AutoGit has just started: what runs, and whether the job still waits, is being asked.
+    case startingUp
+    /// No event has a job's tags; the jobs API is being asked for them.
+    case tagsUnknown
+    case evacuating
+    case gitlabAway(String)
+    case tokenRefused(String)
+    case storeNotWritable(String)
+    /// No pool has `run_untagged`, and the job has no tags.
+    case noPoolForUntagged
+    case noPoolHasTags([String])
+    /// Each tag is some pool's, but no pool has them all.
+    case noPoolHasAllTags([String])
+    /// Runners of the right kind were there for it and did not take it.
+    case held
+    case poolPaused(String)
+    case backingOff(pool: String, error: String)
+    case quarantined(pool: String, error: String)
+    /// One runner is tried after a failed start.
+    case probing(pool: String)
+    case atMaximum(pool: String, max: Int)
+    /// Bytes.
+    case memoryBudget(promised: Int64, bound: Int64)
+    case cpuBudget(promised: Double, bound: Double)
+    case engineDown(Place, String)
+    /// As many launches as may be are under way.
+    case launchesAtBound(Int)
+
+    /// One word for logs, metrics and programs; it is the same whatever the figures are.
+    public var code: String {
+        switch self {
+        case .startingUp: "starting-up"
+        case .tagsUnknown: "tags-unknown"
+        case .evacuating: "evacuating"
+        case .gitlabAway: "gitlab-away"
+        case .tokenRefused: "token-refused"
+        case .storeNotWritable: "store-not-writable"
+        case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags: "no-pool"
+        case .held: "held"
+        case .poolPaused: "pool-paused"
+        case .backingOff: "backing-off"
+        case .quarantined: "quarantined"
+        case .probing: "probing"
+        case .atMaximum: "at-maximum"
+        case .memoryBudget: "memory-budget"
+        case .cpuBudget: "cpu-budget"
+        case .engineDown: "engine-down"
+        case .launchesAtBound: "launches-at-bound"
+        }
+    }
+
+    /// For people, without a full stop.
+    public var text: String {
+        switch self {
+        case .startingUp: "AutoGit has just started and is looking at what there is"
+        case .tagsUnknown: "GitLab is being asked for its tags"
+        case .evacuating: "all runners are being removed"
+        case .gitlabAway(let why): "GitLab does not answer: \(why)"
+        case .tokenRefused(let why): "GitLab refuses the token: \(why)"
+        case .storeNotWritable(let why): "the state can't be written: \(why)"
+        case .noPoolForUntagged: "no pool has run_untagged"
+        case .noPoolHasTags(let tags): "no pool has the tag \(tags.joined(separator: ", "))"
+        case .noPoolHasAllTags(let tags): "no one pool has all of the tags \(tags.joined(separator: ", "))"
+        case .held: "no runner that was there for it took it: is the pool's kind of runner allowed in its project?"
+        case .poolPaused(let pool): "pool \(pool) is paused"
+        case .backingOff(let pool, let error): "pool \(pool) waits after a failed start: \(error)"
+        case .quarantined(let pool, let error): "pool \(pool) is in quarantine after failed starts: \(error)"
+        case .probing(let pool): "pool \(pool) tries one runner after a failed start"
+        case .atMaximum(let pool, let max): "pool \(pool) is at max_runners (\(max))"
+        case .memoryBudget(let promised, let bound): "the host's memory budget is used up (\(promised >> 20) of \(bound >> 20) MiB promised)"
+        case .cpuBudget(let promised, let bound): "the host's CPU budget is used up (\(promised) of \(bound) promised)"
+        case .engineDown(let place, let why): "\(place.kind == .container ? "the engine" : "the user's systemd") does not answer: \(why)"
+        case .launchesAtBound(let bound): "\(bound) runners are being started already"
+        }
+    }
+
+    /// What passes by itself within seconds is nothing to warn of.
+    public var severity: Severity {
+        switch self {
+        case .startingUp, .tagsUnknown, .launchesAtBound: .debug
+        case .evacuating, .poolPaused, .atMaximum, .memoryBudget, .cpuBudget, .probing: .info
+        case .gitlabAway, .tokenRefused, .storeNotWritable, .held, .backingOff, .quarantined, .engineDown: .warning
+        case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags: .warning
+        }
+    }
+
+    public var incident: Incident? {
+        switch self {
+        case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags: .noPoolFits
+        default: nil
+        }
+    }
+}

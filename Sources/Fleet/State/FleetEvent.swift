@@ -1,0 +1,40 @@
+/// What has changed: the one source of journal lines and history. It carries values, and its words are constant,
+/// so that a log can be grouped by them; what differs from case to case is in its fields.
+public struct FleetEvent: Sendable, Equatable {
+    public enum Kind: Sendable, Equatable {
+        // Of a job.
+        case jobDispatched, jobStarted, jobFinished, jobGone, jobReplaced, jobWithdrawn, staleHook
+        case jobWaits(WaitingReason)
+        case jobRefused
+        // Of a runner.
+        case requested, registered, created, started, foundAgain, contacted, leaving, drained, removed, dismissedByForce
+        case startUnclear(String), startFailed(String, Incident), startInterrupted(String)
+        case exited(String, expected: Bool), ended, lastLines([String]), outOfMemory
+        case stepFailed(String, String), stuck(String)
+        // Of a pool.
+        case quarantined(String), poolRecovered, poolPaused, poolResumed
+        // Of the world around.
+        case gitlabTrouble(String, tokenRefused: Bool), gitlabAnswers, pollRemark(String), pollComplete
+        case driverTrouble(String), driverAnswers
+        case storeTrouble(String), storeWorks
+        case orphan, orphanStays(String), ghost, ghostStays(String), sweepTrouble(String)
+        case unusableHook(String)
+        case remembered(runners: Int, jobs: Int)
+        case evacuating
+    }
+
+    public var kind: Kind
+    public var runner: Runner?
+    public var job: Job?
+    public var pool: String?
+    /// A GitLab, a place, or a name outside of the state that it is about.
+    public var subject: String?
+
+    init(_ kind: Kind, runner: Runner? = nil, job: Job? = nil, pool: String? = nil, subject: String? = nil) {
+        self.kind = kind
+        self.runner = runner
+        self.job = job
+        self.pool = pool
+        self.subject = subject
+    }
+}

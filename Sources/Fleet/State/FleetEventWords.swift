@@ -1,0 +1,151 @@
+/// An event as the journal and the history have it.
+extension FleetEvent {
+    /// Constant for a kind of event, so that a log can be grouped by it. Four lines carry an id, because the guide that
+    /// AutoGit grew from promises them.
+    public var message: String {
+        switch kind {
+        case .jobDispatched: "Dispatching job \(job?.id.id ?? 0) for project \(job.map { $0.projectPath ?? "\($0.projectID)" } ?? "")"
+        case .jobStarted: "Job \(jobNumber) assigned to runner \(runner?.name ?? "")"
+        case .jobFinished: "Job finished"
+        case .jobGone: "GitLab does not know the job any more"
+        case .jobReplaced: "Another job has this id: GitLab was installed afresh"
+        case .jobWithdrawn: "The job does not wait any more"
+        case .staleHook: "Ignored a webhook about a job of an earlier installation of GitLab"
+        case .jobWaits: "The job waits for a runner"
+        case .jobRefused: "An idle runner did not take the job; starting another"
+        case .requested: "Starting a runner"
+        case .registered: "Runner registered successfully"
+        case .created: "Runner created"
+        case .started: "Runner started"
+        case .foundAgain: "Found a runner that an earlier life of the daemon started"
+        case .contacted: "Runner made contact with GitLab"
+        case .leaving: "Runner gets no more jobs"
+        case .drained: "Runner \(runner?.name ?? "") finished, tearing down"
+        case .removed: "Runner removed"
+        case .dismissedByForce: "Removing a runner by force"
+        case .startUnclear: "It is unclear whether the runner was started; looking"
+        case .startFailed: "Runner could not be started"
+        case .startInterrupted: "Removing a runner whose start was interrupted"
+        case .exited(_, let expected): expected ? "Runner exited" : "Runner exited unexpectedly"
+        case .ended: "Runner ended"
+        case .lastLines: "The runner's last lines"
+        case .outOfMemory: "The kernel killed a process of the runner at its memory limit"
+        case .stepFailed: "A step of the runner's end failed, trying again"
+        case .stuck: "Runner is stuck; it keeps its share of the host's budget, and the pool goes on without it"
+        case .quarantined: "Pool is in quarantine after failed starts; one runner at a time is tried"
+        case .poolRecovered: "Pool works again"
+        case .poolPaused: "Pool paused"
+        case .poolResumed: "Pool resumed"
+        case .gitlabTrouble(_, let refused): refused ? "GitLab refuses the token" : "GitLab does not answer as it should; trying again"
+        case .gitlabAnswers: "GitLab answers again"
+        case .pollRemark: "Polling leaves something out"
+        case .pollComplete: "Polling sees everything again"
+        case .driverTrouble: "Cannot ask what runs runners; trying again"
+        case .driverAnswers: "What runs runners answers again"
+        case .storeTrouble: "Cannot write the state; is the disk full? Trying again"
+        case .storeWorks: "The state can be written again"
+        case .orphan: "Removing an orphan of ours"
+        case .orphanStays: "Cannot remove the orphan, trying again"
+        case .ghost: "Removing a registration that no runner owns"
+        case .ghostStays: "Cannot remove the registration, trying again"
+        case .sweepTrouble: "Cannot list registrations, so those that no runner owns stay; trying again"
+        case .unusableHook: "Ignored an authentic webhook"
+        case .remembered: "Found runners and jobs from before"
+        case .evacuating: "Removing all runners; none is started until the daemon is restarted"
+        }
+    }
+
+    private var jobNumber: String { job.map { "\($0.id.id)" } ?? subject ?? "" }
+
+    public var severity: Severity {
+        switch kind {
+        case .jobWaits(let reason): reason.severity
+        case .created, .started, .contacted, .leaving, .ended, .staleHook, .pollComplete: .debug
+        case .jobDispatched, .jobStarted, .jobFinished, .jobWithdrawn, .requested, .registered, .drained, .removed, .remembered: .info
+        case .exited(_, let expected): expected ? .info : .warning
+        case .poolRecovered, .poolPaused, .poolResumed, .gitlabAnswers, .driverAnswers, .storeWorks, .unusableHook, .evacuating, .foundAgain: .notice
+        case .jobGone, .jobReplaced, .jobRefused, .dismissedByForce, .startUnclear, .startInterrupted, .lastLines, .outOfMemory, .stepFailed, .pollRemark,
+            .orphan, .ghost, .sweepTrouble:
+            .warning
+        case .startFailed, .stuck, .quarantined, .gitlabTrouble, .driverTrouble, .storeTrouble, .orphanStays, .ghostStays: .error
+        }
+    }
+
+    public var incident: Incident? {
+        switch kind {
+        case .jobWaits(let reason): reason.incident
+        case .startFailed(_, let incident): incident
+        case .outOfMemory: .outOfMemory
+        case .stuck: .runnerStuck
+        case .quarantined: .poolQuarantined
+        case .gitlabTrouble(_, let refused): refused ? .tokenRefused : .gitlabUnreachable
+        case .pollRemark: .pollIncomplete
+        case .driverTrouble: .driverUnreachable
+        case .storeTrouble: .storeFailed
+        case .orphan, .ghost: .orphanRemoved
+        default: nil
+        }
+    }
+
+    /// What differs from case to case, by name.
+    public var fields: [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = []
+        func add(_ name: String, _ value: Any?) { if let value { fields.append((name, "\(value)")) } }
+        add("runner", runner?.id)
+        add("pool", pool)
+        add("job", job?.id.id)
+        add("project", job.map { $0.projectPath ?? "\($0.projectID)" })
+        add("gitlab_id", kind == .registered ? runner?.gitlabID : nil)
+        switch kind {
+        case .jobWaits(let reason):
+            add("reason", reason.text)
+            add("code", reason.code)
+        case .jobFinished: add("status", job?.status)
+        case .jobStarted, .jobGone: break
+        case .leaving, .removed, .ended: add("reason", runner?.reason)
+        case .outOfMemory: add("limit", runner.map { "\($0.memory >> 20) MiB" })
+        case .startUnclear(let why), .startFailed(let why, _), .startInterrupted(let why), .exited(let why, _), .stuck(let why), .quarantined(let why),
+            .gitlabTrouble(let why, _), .pollRemark(let why), .driverTrouble(let why), .storeTrouble(let why), .orphanStays(let why),
+            .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why):
+            add("reason", why)
+        case .lastLines(let lines): add("last_lines", lines.joined(separator: " | "))
+        case .stepFailed(let step, let why):
+            add("step", step)
+            add("reason", why)
+        case .remembered(let runners, let jobs):
+            add("runners", runners)
+            add("jobs", jobs)
+        default: break
+        }
+        switch kind {
+        case .jobStarted, .jobFinished: break
+        default: add("subject", subject)
+        }
+        return fields
+    }
+
+    /// A line of the runner's history; nil where there is nothing to keep.
+    public var history: (event: String, detail: String?)? {
+        switch kind {
+        case .jobDispatched, .requested: ("requested", job.map { "for job \($0.id.id)" })
+        case .registered: ("registered", runner?.gitlabID.map { "GitLab runner \($0)" })
+        case .created: ("created", subject)
+        case .started: ("started", nil)
+        case .startUnclear(let why): ("start unclear", why)
+        case .foundAgain: ("found again", "started by an earlier life of the daemon")
+        case .contacted: ("first contact", nil)
+        case .jobStarted: ("job started", "job \(jobNumber)")
+        case .jobFinished: ("job finished", "job \(jobNumber)" + (job?.status.isOver == true ? ": \(job?.status.rawValue ?? "")" : ", as GitLab says"))
+        case .jobRefused: ("took no job", "job \(jobNumber)")
+        case .leaving: ("leaving", runner?.reason)
+        case .drained: ("drained", nil)
+        case .startFailed(let why, _): ("failed", why)
+        case .exited(let text, _): ("exited", text)
+        case .ended: ("ended", runner?.reason)
+        case .outOfMemory: ("out of memory", runner.map { "a process was killed at the memory limit of \($0.memory >> 20) MiB" })
+        case .stuck(let why): ("stuck", why)
+        case .removed: ("removed", runner?.reason)
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,152 @@
+/// What is seen of jobs, and what follows from it for the runners that have them.
+extension FleetState {
+    /// - Parameter isAnswer: GitLab said so when it was asked, so this is how things are now; an event can be late.
+    mutating func see(_ seen: JobObservation, of forge: ForgeID, isAnswer: Bool, at now: Timestamp) {
+        let id = JobRef(forge, seen.id)
+        guard admit(seen, as: id, isAnswer: isAnswer) else { return }
+        guard var tracked = jobs[id] ?? (seen.status.isActive ? TrackedJob(Job(seen, of: forge, at: now)) : nil) else {
+            // Not waiting yet, or over before we ever heard of it: kept for the record only.
+            if seen.status.isOver { finished.insert(id, createdAt: seen.createdAt) }
+            return save(.job(Job(seen, of: forge, at: now)))
+        }
+        let isNew = jobs[id] == nil
+        let before = tracked.job
+        tracked.confirmedAt = now
+        tracked.goneSince = nil
+        var moved = tracked.job.merge(seen, at: now) || isNew
+        if isAnswer, !seen.status.isActive, !seen.status.isOver, !tracked.job.status.isOver {
+            // Skipped, or waiting for somebody: it comes back under its id when it is to run.
+            tracked.job.status = seen.status
+            moved = true
+        } else if seen.status == .skipped, !isAnswer, !isNew {
+            // It may be from before a retry: GitLab knows.
+            tracked.askAt = now
+        }
+        if tracked.job.tags == nil, tracked.job.status == .pending {
+            tracked.askAt = tracked.askAt ?? now
+        } else if isAnswer {
+            tracked.askAt = nil
+            tracked.asking.succeeded()
+        }
+        jobs[id] = tracked
+        if tracked.job == before, !isNew { return }
+        save(.job(tracked.job))
+        if let old = before.runnerID, old != tracked.job.runnerID { release(tracked.job, from: old) }
+        if moved || before.runnerID != tracked.job.runnerID { follow(tracked.job, at: now) }
+        if !tracked.job.status.isActive {
+            drop(id)
+            if tracked.job.status.isOver { finished.insert(id, createdAt: tracked.job.createdAt) } else { tell(.jobWithdrawn, job: tracked.job) }
+        }
+    }
+
+    /// Whether what was seen is of use: it is no late word of a job that is over, nor of one that had its id in a GitLab
+    /// that has been installed afresh since. One that takes such an id is let in, and the old one is forgotten.
+    private mutating func admit(_ seen: JobObservation, as id: JobRef, isAnswer: Bool) -> Bool {
+        let known: Timestamp?
+        if let job = jobs[id]?.job {
+            if job.isSame(as: seen) { return true }
+            known = job.createdAt
+        } else if let entry = finished.entry(id) {
+            guard let ours = entry, let theirs = seen.createdAt, ours != theirs else { return false }
+            known = ours
+        } else {
+            return true
+        }
+        if !isAnswer, let known, let theirs = seen.createdAt, theirs < known {
+            tell(.staleHook, job: jobs[id]?.job ?? Job(seen, of: id.forge, at: known))
+            return false
+        }
+        if let old = jobs[id]?.job {
+            tell(.jobReplaced, job: old)
+            if let runner = old.runnerID { release(old, from: runner) }
+            drop(id)
+        }
+        finished.remove(id)
+        return true
+    }
+
+    private mutating func drop(_ id: JobRef) {
+        jobs[id] = nil
+        waiting[id] = nil
+    }
+
+    /// A runner that we believed to have the job has not, or has another of that id.
+    private mutating func release(_ job: Job, from gitlabID: Int64) {
+        guard let id = owners[RegistrationRef(job.id.forge, gitlabID)], runners[id]?.job == job.id else { return }
+        update(id) { $0.lostJob() }
+        progress[id]?.verifiedAt = nil
+    }
+
+    /// Passes on what was seen of a job to the runner that has it.
+    private mutating func follow(_ job: Job, at now: Timestamp) {
+        guard let gitlabID = job.runnerID, let id = owners[RegistrationRef(job.id.forge, gitlabID)], let runner = runners[id] else { return }
+        if job.status.occupiesRunner, runner.job != job.id, runner.phase < .ended {
+            // It has one at a time: whatever it had before is over, and no event said so.
+            if let previous = runner.job { jobs[previous]?.askAt = now }
+            tookJob(id, job.id.id, at: now)
+            tell(.jobStarted, runners[id], job: job)
+        } else if job.status.isOver, runner.job == job.id {
+            update(id) { $0.finishedJob(job.id.id, at: now) }
+            tell(.jobFinished, runners[id], job: job)
+        }
+    }
+
+    mutating func tookJob(_ id: RunnerID, _ job: JobID, at now: Timestamp) {
+        let isFirst = runners[id]?.contactedAt == nil
+        update(id) { $0.tookJob(job, at: now) }
+        if isFirst { noteContact(id, at: now) }
+    }
+
+    // MARK: Answers
+
+    mutating func polled(_ forge: ForgeID, _ poll: Poll, at now: Timestamp) {
+        let began = forges[forge]?.pollBegan ?? now
+        forges[forge]?.hasPolled = true
+        let interval = configuration.pollInterval
+        forges[forge]?.pollAt = now + .milliseconds(Int64(Double(interval.milliseconds) * (0.9 + 0.2 * dice.unit())))
+        for job in poll.jobs { see(job, of: forge, isAnswer: true, at: now) }
+        let known = Set(forges[forge]?.remarks ?? [])
+        for remark in poll.remarks where !known.contains(remark) { tell(.pollRemark(remark), subject: forge.name) }
+        if poll.isComplete, !known.isEmpty { tell(.pollComplete, subject: forge.name) }
+        forges[forge]?.remarks = poll.remarks
+        guard poll.isComplete else { return }
+        // What we believe active and no list shows is over, or gone.
+        let present = Set(poll.jobs.map(\.id))
+        for (id, tracked) in jobs where id.forge == forge && !present.contains(id.id) {
+            if let confirmed = tracked.confirmedAt, confirmed >= began { continue }
+            jobs[id]?.askAt = tracked.askAt ?? now
+        }
+    }
+
+    mutating func answered(about id: JobRef, _ seen: JobObservation?, at now: Timestamp) {
+        if let seen { return see(seen, of: id.forge, isAnswer: true, at: now) }
+        guard var tracked = jobs[id] else { return }
+        tracked.asking.failed(.question, at: now)
+        tracked.askAt = tracked.asking.until
+        let since = tracked.goneSince ?? now
+        tracked.goneSince = since
+        jobs[id] = tracked
+        // A hook can be ahead of the API, and an answer can be wrong once: it takes two that are apart.
+        guard now - since >= Beat.gone else { return }
+        tracked.job.status = .canceled
+        tracked.job.failureReason = Job.goneReason
+        tracked.job.finishedAt = now
+        tracked.job.waitingReason = nil
+        save(.job(tracked.job))
+        tell(.jobGone, job: tracked.job)
+        // Not one of the finished: should it be seen alive, it lives.
+        drop(id)
+    }
+
+    mutating func couldNotAsk(about id: JobRef, at now: Timestamp) {
+        guard var tracked = jobs[id] else { return }
+        tracked.asking.failed(.question, at: now, jitter: dice.unit())
+        tracked.askAt = tracked.asking.until
+        jobs[id] = tracked
+    }
+}
+
+extension Job {
+    /// Of a job that GitLab does not know any more; it is `canceled` for the record.
+    public static let goneReason = "gone from GitLab"
+}

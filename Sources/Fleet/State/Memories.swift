@@ -1,0 +1,37 @@
+import DequeModule
+
+/// The last so many jobs that are over, so that a late event does not bring one back.
+struct FinishedJobs: Sendable {
+    private var order: Deque<JobRef> = []
+    private var createdAt: [JobRef: Timestamp?] = [:]
+    let capacity: Int
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    /// nil when the job is not among them; else its creation time, as far as that is known.
+    func entry(_ job: JobRef) -> Timestamp?? { createdAt[job] }
+
+    mutating func insert(_ job: JobRef, createdAt time: Timestamp?) {
+        if createdAt.updateValue(time, forKey: job) == nil { order.append(job) }
+        while order.count > capacity { createdAt[order.removeFirst()] = nil }
+    }
+
+    mutating func remove(_ job: JobRef) {
+        guard createdAt.removeValue(forKey: job) != nil else { return }
+        order.removeAll { $0 == job }
+    }
+}
+
+/// Runners that were removed, the last thousand of them.
+struct Departed: Sendable {
+    private var order: Deque<RunnerID> = []
+    private var times: [RunnerID: Timestamp] = [:]
+
+    mutating func insert(_ runner: RunnerID, at now: Timestamp) {
+        if times.updateValue(now, forKey: runner) == nil { order.append(runner) }
+        while order.count > 1000 { times[order.removeFirst()] = nil }
+    }
+
+    /// Whether the runner went at that time or later.
+    func contains(_ runner: RunnerID, since time: Timestamp) -> Bool { times[runner].map { $0 >= time } ?? false }
+}

@@ -1,0 +1,61 @@
+/// Whatever happens to the fleet. Nothing else changes its state.
+public enum Observation: Sendable {
+    /// What an earlier life of the daemon knew.
+    case remembered(Memory)
+    case configured(FleetState.Configuration)
+    /// A webhook.
+    case hook(ForgeID, JobObservation)
+    /// The planner's decision, about to be carried out.
+    case decided(Action)
+    /// A step of a launch, while it goes on.
+    case launching(RunnerID, LaunchStep)
+    /// The end of an action that had an effect, or was to have one.
+    case done(Action, Result<Answer, Trouble>)
+    /// A driver's own word.
+    case heard(Place, DriverEvent)
+    case ordered(Order)
+    /// A write, and the trouble it met.
+    case stored(Trouble?)
+    /// What works now and will not for long.
+    case warned([String])
+    /// The planner's reasons, to be told when they change.
+    case explained([JobRef: WaitingReason])
+    /// A webhook that was authentic and of no use.
+    case unusableHook(String)
+    case stopping
+}
+
+/// How far a launch has come.
+public enum LaunchStep: Sendable, Equatable {
+    case registered(Int64)
+    case registrationFailed(Trouble)
+    case created(String)
+    case creationFailed(Trouble)
+    case started
+    /// The start failed, and may have taken effect all the same.
+    case startUnclear(Trouble)
+}
+
+/// What came of an action.
+public enum Answer: Sendable {
+    case done
+    case contact(ForgeRunner?)
+    case jobs([JobID], contacted: Bool)
+    case job(JobObservation?)
+    case poll(Poll)
+    case registrations([ForgeRunner])
+    case objects([DriverObject])
+    case lines([String])
+    /// What each half of a removal met.
+    case removal(container: Trouble?, registration: Trouble?)
+}
+
+/// What an operator asks for.
+public enum Order: Sendable, Equatable {
+    case spawn(pool: String)
+    case dismiss(RunnerID, force: Bool)
+    case pause(pool: String, Bool)
+    case evacuate
+    /// Everything is looked at and asked for at once, and waits after failures end.
+    case reconcile
+}

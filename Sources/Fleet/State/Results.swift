@@ -1,0 +1,157 @@
+/// What comes of launches and of actions.
+extension FleetState {
+    mutating func launching(_ id: RunnerID, _ step: LaunchStep, at now: Timestamp) {
+        guard let runner = runners[id] else { return }
+        switch step {
+        case .registered(let gitlabID):
+            owners[RegistrationRef(runner.forge, gitlabID)] = id
+            update(id) { $0.gitlabID = gitlabID }
+            noteForge(runner.forge, nil, at: now)
+            forges[runner.forge]?.registering.succeeded()
+            tell(.registered, runners[id])
+        case .registrationFailed(let trouble):
+            noteForge(runner.forge, trouble, at: now)
+            if trouble.isOutage {
+                progress[id]?.isBlameless = true
+                forges[runner.forge]?.registering.failed(.registering, at: now, jitter: dice.unit(), atLeast: trouble.retryAfter ?? .zero)
+            } else if trouble.tokenRefused {
+                progress[id]?.isBlameless = true
+            }
+            // GitLab may have made it all the same.
+            sweep(runner.forge, by: now + Beat.sweepSoon)
+        case .created(let container):
+            notePlace(runner.place, nil, at: now)
+            update(id) { $0.containerID = container }
+            tell(.created, runners[id], subject: String(container.prefix(12)))
+        case .creationFailed(let trouble):
+            notePlace(runner.place, trouble, at: now)
+            if trouble.isOutage { progress[id]?.isBlameless = true }
+            // The engine may have made it all the same.
+            look(at: runner.place, by: now + Beat.look)
+        case .started:
+            started(id, trouble: nil, at: now)
+        case .startUnclear(let trouble):
+            notePlace(runner.place, trouble, at: now)
+            started(id, trouble: trouble.text, at: now)
+        }
+    }
+
+    /// A start that failed may have taken effect all the same, and then the runner may have a job by now. So it counts as
+    /// started, and the next look at the engine, or the missing contact, tells better.
+    private mutating func started(_ id: RunnerID, trouble: String?, at now: Timestamp) {
+        update(id) {
+            if $0.phase == .requested { $0.phase = .starting }
+            $0.startedAt = now
+        }
+        guard let runner = runners[id] else { return }
+        progress[id, default: Progress()].contact.failed(.contact, at: now)
+        guard let trouble else { return tell(.started, runner) }
+        progress[id]?.startTrouble = trouble
+        look(at: runner.place, by: max(now + Beat.lookSoon, places[runner.place]?.reach.backoff.until ?? now))
+        tell(.startUnclear(trouble), runner)
+    }
+
+    mutating func finish(_ action: Action, _ result: Result<Answer, Trouble>, at now: Timestamp) {
+        if let key = action.key { inFlight.remove(key) }
+        if case .failure(let trouble) = result, trouble.isOfStore { noteStore(trouble, at: now) }
+        switch (action, result) {
+        case (.launch, .success): break
+        case (.launch(let id, _, _), .failure(let trouble)):
+            if trouble.isOfStore { progress[id]?.isBlameless = true }
+            fail(id, "start failed: \(trouble.text)", as: .spawnFailed, atLeast: trouble.retryAfter ?? .zero, at: now)
+        case (.checkContact(let id, let registration), _): checked(id, registration, result, at: now)
+        case (.pause(let id, let registration), _): paused(id, registration, result, at: now)
+        case (.verify(let id, let registration), .success(let answer)):
+            if let registration { noteForge(registration.forge, nil, at: now) }
+            stepWorked(id)
+            if case .jobs(let running, let contacted) = answer { verified(id, running, contacted: contacted, at: now) } else { verified(id, [], contacted: false, at: now) }
+        case (.verify(let id, let registration), .failure(let trouble)):
+            if let registration { noteForge(registration.forge, trouble, at: now) }
+            stepFailed(id, "ask GitLab about", trouble, at: now)
+        case (.signal(let id, let place, _), .success):
+            notePlace(place, nil, at: now)
+            stepWorked(id)
+            progress[id]?.isSignaled = true
+        case (.signal(let id, let place, _), .failure(let trouble)):
+            notePlace(place, trouble, at: now)
+            stepFailed(id, "stop", trouble, at: now)
+        case (.readLog(let id, _), _):
+            progress[id]?.wantsLog = false
+            if case .success(.lines(let lines)) = result, !lines.isEmpty, let runner = runners[id] { tell(.lastLines(lines), runner) }
+        case (.remove(let id, let place, let registration), .success(.removal(let ofContainer, let ofRegistration))):
+            removed(id, place, ofContainer, registration, ofRegistration, at: now)
+        case (.remove(let id, _, _), .failure(let trouble)): stepFailed(id, "remove", trouble, at: now)
+        case (.remove, .success): break
+        case (.ask(let job, _), .success(let answer)):
+            noteForge(job.forge, nil, at: now)
+            if case .job(let seen) = answer { answered(about: job, seen, at: now) }
+        case (.ask(let job, _), .failure(let trouble)):
+            noteForge(job.forge, trouble, at: now)
+            couldNotAsk(about: job, at: now)
+        case (.poll(let forge), .success(let answer)):
+            noteForge(forge, nil, at: now)
+            if case .poll(let poll) = answer { polled(forge, poll, at: now) }
+        case (.poll(let forge), .failure(let trouble)):
+            noteForge(forge, trouble, at: now)
+            let retry = forges[forge]?.reach.backoff.until ?? now + max(configuration.pollInterval, .seconds(1))
+            forges[forge]?.pollAt = retry
+        case (.ping(let forge), _): noteForge(forge, result.trouble, at: now)
+        case (.sweep(let forge), .success(let answer)):
+            noteForge(forge, nil, at: now)
+            if case .registrations(let found) = answer { swept(forge, found, at: now) }
+        case (.sweep(let forge), .failure(let trouble)):
+            noteForge(forge, trouble, at: now)
+            // A look that failed has ruled nothing out.
+            forges[forge]?.sweepAt = now + Beat.sweepSoon
+            if !trouble.isOutage, !trouble.tokenRefused, forges[forge]?.sweepTrouble == nil { tell(.sweepTrouble(trouble.text), subject: forge.name) }
+            forges[forge]?.sweepTrouble = trouble.text
+        case (.unregister(let registration), _): unregistered(registration, result, at: now)
+        case (.look(let place), .success(let answer)):
+            notePlace(place, nil, at: now)
+            if case .objects(let objects) = answer { looked(at: place, objects, at: now) }
+        case (.look(let place), .failure(let trouble)):
+            // Whatever it says, it can't be looked at.
+            notePlace(place, Trouble(trouble.text, retryAfter: trouble.retryAfter, isOutage: true), at: now)
+        case (.removeOrphan(let place, let id), _):
+            if let trouble = result.trouble {
+                if places[place]?.orphans[id]?.failures == 0 { tell(.orphanStays(trouble.text), subject: Runner.name(of: id)) }
+                places[place]?.orphans[id]?.failed(.step, at: now, jitter: dice.unit())
+            } else {
+                places[place]?.orphans[id] = nil
+                departed.insert(id, at: now)
+            }
+        case (.flush, _): if result.trouble == nil { noteStore(nil, at: now) }
+        case (.expire, _): expireAt = now + Beat.expire
+        case (.leave, _), (.end, _), (.refuse, _), (.abandon, _): break
+        }
+    }
+
+    private mutating func checked(_ id: RunnerID, _ registration: RegistrationRef, _ result: Result<Answer, Trouble>, at now: Timestamp) {
+        noteForge(registration.forge, result.trouble, at: now)
+        progress[id, default: Progress()].contact.failed(.contact, at: now)
+        if case .success(.contact(let seen)) = result, seen?.hasContacted == true { contacted(id, at: now) }
+    }
+
+    private mutating func paused(_ id: RunnerID, _ registration: RegistrationRef?, _ result: Result<Answer, Trouble>, at now: Timestamp) {
+        if let registration { noteForge(registration.forge, result.trouble, at: now) }
+        if let trouble = result.trouble { return stepFailed(id, "pause", trouble, at: now) }
+        stepWorked(id)
+        update(id) { if $0.phase == .pausing { $0.phase = .draining } }
+    }
+
+    private mutating func unregistered(_ registration: RegistrationRef, _ result: Result<Answer, Trouble>, at now: Timestamp) {
+        noteForge(registration.forge, result.trouble, at: now)
+        guard let ghost = forges[registration.forge]?.ghosts[registration.id] else { return }
+        guard let trouble = result.trouble else {
+            forges[registration.forge]?.ghosts[registration.id] = nil
+            if let id = Runner.id(ofName: ghost.description) { departed.insert(id, at: now) }
+            return
+        }
+        if ghost.backoff.failures == 0 { tell(.ghostStays(trouble.text), subject: ghost.description) }
+        forges[registration.forge]?.ghosts[registration.id]?.backoff.failed(.step, at: now, jitter: dice.unit())
+    }
+}
+
+extension Result where Failure == Trouble {
+    var trouble: Trouble? { if case .failure(let trouble) = self { trouble } else { nil } }
+}

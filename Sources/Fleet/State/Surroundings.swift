@@ -1,0 +1,250 @@
+/// One GitLab, as it shows itself.
+public struct ForgeState: Sendable {
+    public internal(set) var reach = Reachability()
+    /// Registering fails while other calls may work.
+    var registering = Backoff()
+    /// nil: as soon as may be.
+    var pollAt: Timestamp?
+    var pollBegan = Timestamp(milliseconds: 0)
+    /// Its list of jobs has been read in this life of the daemon.
+    public internal(set) var hasPolled = false
+    /// What the last poll left out.
+    public internal(set) var remarks: [String] = []
+    var sweepAt: Timestamp?
+    var sweepBegan = Timestamp(milliseconds: 0)
+    var sweepTrouble: String?
+    /// Registrations that no runner owns.
+    var ghosts: [Int64: Ghost] = [:]
+    struct Ghost: Sendable {
+        var description: String
+        var backoff = Backoff()
+    }
+}
+
+/// One engine or one user's systemd, as it shows itself.
+public struct PlaceState: Sendable {
+    public internal(set) var reach = Reachability()
+    /// nil: as soon as may be.
+    var lookAt: Timestamp?
+    var lookBegan = Timestamp(milliseconds: 0)
+    /// What is there in this life of the daemon has been seen.
+    public internal(set) var isSeen = false
+    /// What carries our instance's id and is no runner's.
+    var orphans: [RunnerID: Backoff] = [:]
+}
+
+/// How often what is told by events is looked at all the same.
+public enum Beat {
+    public static let look = Duration.seconds(60)
+    public static let flush = Duration.seconds(60)
+    public static let sweep = Duration.seconds(600)
+    /// After a registration whose answer was lost.
+    public static let sweepSoon = Duration.seconds(30)
+    /// After a start whose effect is unclear.
+    public static let lookSoon = Duration.seconds(1)
+    /// Jobs that run and runners whose job is unknown, of which no news came.
+    public static let verify = Duration.seconds(60)
+    /// Jobs that wait, of which no news came; with polling there is news at every poll.
+    public static let recheck = Duration.seconds(300)
+    public static let expire = Duration.seconds(86_400)
+    public static let firstExpire = Duration.seconds(600)
+    /// The history that is kept.
+    public static let retention = Duration.seconds(30 * 86_400)
+    /// Two answers that a job does not exist must be so far apart before they are believed.
+    public static let gone = Duration.seconds(30)
+}
+
+extension FleetState {
+    mutating func recall(_ memory: Memory, at now: Timestamp) {
+        instance = memory.instance
+        isRecovered = true
+        // Of a GitLab that is no longer configured nothing will ever be heard.
+        let forges = Set(pools.map(\.pool.forge)).union(memory.runners.map(\.forge))
+        for var job in memory.jobs where job.status.isActive && forges.contains(job.id.forge) {
+            job.waitingReason = nil
+            job.keepTimes(within: now)
+            var tracked = TrackedJob(job)
+            tracked.askAt = now
+            jobs[job.id] = tracked
+        }
+        for (job, createdAt) in memory.finishedJobs { finished.insert(job, createdAt: createdAt) }
+        for var runner in memory.runners {
+            runner.keepTimes(within: now)
+            runners[runner.id] = runner
+            progress[runner.id] = Progress()
+            if let registration = runner.registration { owners[registration] = runner.id }
+        }
+        for index in pools.indices { pools[index].paused = memory.pausedPools.contains(pools[index].pool.name) }
+        configure(configuration, at: now)
+        expireAt = now + Beat.firstExpire
+        if !memory.runners.isEmpty || !memory.jobs.isEmpty { tell(.remembered(runners: memory.runners.count, jobs: jobs.count)) }
+    }
+
+    /// What a pool went through stays with its name. Runners of a pool that is gone are told to leave by the next plan.
+    mutating func configure(_ new: Configuration, at now: Timestamp) {
+        let known = Dictionary(pools.map { ($0.pool.name, $0) }, uniquingKeysWith: { first, _ in first })
+        configuration = new
+        pools = new.pools.map { pool in
+            var state = known[pool.name] ?? PoolState(pool)
+            state.pool = pool
+            return state
+        }
+        for place in placesInUse where places[place] == nil { places[place] = PlaceState() }
+        for forge in forgesInUse where forges[forge] == nil { forges[forge] = ForgeState() }
+        // Switched on, or made faster: no need to wait for what was planned before.
+        for id in forges.keys { forges[id]?.pollAt = nil }
+    }
+
+    // MARK: What answers, and what does not
+
+    mutating func noteForge(_ id: ForgeID, _ trouble: Trouble?, at now: Timestamp) {
+        guard let trouble, trouble.isOutage || trouble.tokenRefused else {
+            // A refusal is an answer, too.
+            if trouble?.isOfStore != true, forges[id, default: ForgeState()].reach.answered(at: now) { tell(.gitlabAnswers, subject: id.name) }
+            return
+        }
+        if forges[id, default: ForgeState()].reach.failed(trouble, .forge, at: now, jitter: dice.unit()) {
+            tell(.gitlabTrouble(trouble.text, tokenRefused: trouble.tokenRefused), subject: id.name)
+        }
+    }
+
+    mutating func notePlace(_ place: Place, _ trouble: Trouble?, at now: Timestamp) {
+        guard let trouble, trouble.isOutage else {
+            if trouble?.isOfStore != true, places[place, default: PlaceState()].reach.answered(at: now) { tell(.driverAnswers, subject: "\(place)") }
+            return
+        }
+        if places[place, default: PlaceState()].reach.failed(trouble, .look, at: now, jitter: dice.unit()) {
+            tell(.driverTrouble(trouble.text), subject: "\(place)")
+        }
+        if let retry = places[place]?.reach.backoff.until { places[place]?.lookAt = retry }
+    }
+
+    mutating func noteStore(_ trouble: Trouble?, at now: Timestamp) {
+        if let trouble {
+            if store.failed(trouble, .store, at: now, jitter: dice.unit()) { tell(.storeTrouble(trouble.text)) }
+            flushAt = store.backoff.until
+        } else {
+            if store.answered(at: now) { tell(.storeWorks) }
+            flushAt = now + Beat.flush
+        }
+    }
+
+    // MARK: Looks
+
+    /// At the latest at that time; nil is as soon as may be.
+    mutating func look(at place: Place, by time: Timestamp) {
+        guard let planned = places[place]?.lookAt, planned > time else { return }
+        places[place]?.lookAt = time
+    }
+
+    mutating func sweep(_ forge: ForgeID, by time: Timestamp) {
+        guard let planned = forges[forge]?.sweepAt, planned > time else { return }
+        forges[forge]?.sweepAt = time
+    }
+
+    mutating func looked(at place: Place, _ objects: [DriverObject], at now: Timestamp) {
+        let began = places[place]?.lookBegan ?? now
+        places[place]?.lookAt = now + Beat.look
+        places[place]?.isSeen = true
+        let found = Dictionary(objects.map { ($0.runner, $0) }, uniquingKeysWith: { first, _ in first })
+        for runner in runners.values.filter({ $0.place == place }).sorted(by: { $0.id < $1.id }) {
+            compare(runner, with: found[runner.id], began: began, at: now)
+        }
+        var orphans: [RunnerID: Backoff] = [:]
+        for object in objects where isOrphan(object, since: began) {
+            orphans[object.runner] = places[place]?.orphans[object.runner] ?? Backoff()
+            if places[place]?.orphans[object.runner] == nil { tell(.orphan, subject: Runner.name(of: object.runner)) }
+        }
+        for (id, backoff) in places[place]?.orphans ?? [:] where isUnderWay(.orphan(id)) { orphans[id] = backoff }
+        places[place]?.orphans = orphans
+    }
+
+    mutating func hear(_ event: DriverEvent, at place: Place, at now: Timestamp) {
+        switch event {
+        case .exited(let runner, let code): exited(runner, code: code, at: now)
+        case .outOfMemory(let id):
+            guard let runner = runners[id] else { return }
+            tell(.outOfMemory, runner, job: runner.job.flatMap { jobs[$0]?.job })
+        case .resync, .disconnected:
+            // A look shows how things are: whether it is there at all, and what happened meanwhile.
+            places[place, default: PlaceState()].lookAt = nil
+        }
+    }
+
+    mutating func swept(_ forge: ForgeID, _ registrations: [ForgeRunner], at now: Timestamp) {
+        let began = forges[forge]?.sweepBegan ?? now
+        forges[forge]?.sweepAt = now + Beat.sweep
+        forges[forge]?.sweepTrouble = nil
+        var ghosts: [Int64: ForgeState.Ghost] = [:]
+        for registration in registrations where isGhost(registration, of: forge, since: began) {
+            if let known = forges[forge]?.ghosts[registration.id] {
+                ghosts[registration.id] = known
+            } else {
+                ghosts[registration.id] = .init(description: registration.description)
+                tell(.ghost, subject: "\(registration.description) (\(registration.id))")
+            }
+        }
+        for (id, ghost) in forges[forge]?.ghosts ?? [:] where isUnderWay(.registration(RegistrationRef(forge, id))) { ghosts[id] = ghost }
+        forges[forge]?.ghosts = ghosts
+    }
+
+    // MARK: Orders
+
+    mutating func obey(_ order: Order, at now: Timestamp) {
+        switch order {
+        case .spawn(let pool): orders.append(pool)
+        case .dismiss(let id, let force):
+            guard let runner = runners[id] else { return }
+            if force {
+                tell(.dismissedByForce, runner)
+                end(id, "removed by force", failed: false, at: now)
+            } else if runner.phase == .starting || runner.phase == .ready {
+                leave(id, "asked to leave", failed: false)
+            }
+        case .pause(let name, let paused):
+            guard let index = index(ofPool: name) else { return }
+            pools[index].paused = paused
+            save(.pool(name: name, paused: paused))
+            tell(paused ? .poolPaused : .poolResumed, pool: name)
+        case .evacuate:
+            isEvacuating = true
+            tell(.evacuating)
+        case .reconcile:
+            for place in places.keys { places[place]?.lookAt = nil }
+            for forge in forges.keys { forges[forge]?.sweepAt = nil }
+            for id in progress.keys {
+                progress[id]?.step.succeeded()
+                progress[id]?.verifiedAt = nil
+            }
+        }
+    }
+
+    /// Says why each job waits when that changes; figures alone are no change.
+    mutating func explain(_ reasons: [JobRef: WaitingReason]) {
+        for (id, reason) in reasons where waiting[id] != reason {
+            guard let job = jobs[id]?.job else { continue }
+            let before = waiting[id]?.code
+            guard before != reason.code || job.waitingReason == nil || !reason.isFigure else { continue }
+            jobs[id]?.job.waitingReason = reason.text
+            save(.job(jobs[id]?.job ?? job))
+            if before != reason.code { tell(.jobWaits(reason), job: job) }
+        }
+        for id in waiting.keys where reasons[id] == nil {
+            guard jobs[id]?.job.waitingReason != nil else { continue }
+            jobs[id]?.job.waitingReason = nil
+            if let job = jobs[id]?.job { save(.job(job)) }
+        }
+        waiting = reasons
+        orders = []
+    }
+}
+
+extension WaitingReason {
+    /// It differs from plan to plan by how much is promised just now.
+    var isFigure: Bool {
+        switch self {
+        case .memoryBudget, .cpuBudget: true
+        default: false
+        }
+    }
+}
