@@ -25,6 +25,8 @@ public actor Coordinator {
     private let journal: Journal
     /// What `/health` says, for those who must not wait while the loop takes in ten thousand jobs.
     private let board = Mutex(HealthView(status: "healthy", gitlab: "unknown", engine: "unknown", store: "ok"))
+    /// Shown the state after each plan; the simulation's oracle.
+    private let watch: (@Sendable (FleetState) -> Void)?
     private var planRequested = false
     private var wake: (task: Task<Void, Never>, at: Timestamp)?
     /// Drivers whose events are being followed.
@@ -37,8 +39,10 @@ public actor Coordinator {
     ///   - seed: of the dice for new ids and for what spreads retries.
     public init(
         _ configuration: Configuration, forges: [ForgeID: any Forge], drivers: [Place: any RunnerDriver], store: any StateStore,
-        clock: any WallClock = SystemClock(), log: Logger, seed: UInt64 = .random(in: .min ... .max)
+        clock: any WallClock = SystemClock(), log: Logger, seed: UInt64 = .random(in: .min ... .max),
+        watch: (@Sendable (FleetState) -> Void)? = nil
     ) {
+        self.watch = watch
         state = FleetState(configuration.fleet, seed: seed)
         hands = Hands(forges: forges, drivers: drivers, store: store, clock: clock)
         self.store = store
@@ -112,6 +116,7 @@ public actor Coordinator {
             if isSettled { break }
         }
         publishHealth()
+        watch?(state)
         return refusals
     }
 

@@ -49,14 +49,13 @@ struct Hands: Sendable {
         case .leave, .end, .refuse, .abandon: break
         case .launch:
             if let spec { try await launch(spec) { await report(spec.runner, $0) } }
-        case .checkContact(_, let registration): return .contact(try await forge(registration.forge).runner(registration.id))
-        case .pause(_, let registration):
-            if let registration { try await forge(registration.forge).setPaused(registration.id, true) }
-        case .verify(_, let registration):
+        case .checkContact(let id, let registration): return .contact(try await ours(id, registration))
+        case .pause(let id, let registration):
+            if let registration, try await ours(id, registration) != nil { try await forge(registration.forge).setPaused(registration.id, true) }
+        case .verify(let id, let registration):
             guard let registration else { return .jobs([], contacted: false) }
-            let forge = try forge(registration.forge)
-            let running = try await forge.runningJobs(ofRunner: registration.id)
-            return .jobs(running, contacted: try await forge.runner(registration.id)?.hasContacted ?? false)
+            guard let seen = try await ours(id, registration) else { return .noRegistration }
+            return .jobs(try await forge(registration.forge).runningJobs(ofRunner: registration.id), contacted: seen.hasContacted)
         case .signal(let id, let place, let signal): try await driver(place).signal(id, signal)
         case .readLog(let id, let place): return .lines(try await driver(place).logTail(id, lines: 10))
         case .remove(let id, let place, let registration): return await remove(id, place, registration)
@@ -71,6 +70,13 @@ struct Hands: Sendable {
         case .expire: try await store.forget(before: clock.now() + Beat.retention * -1)
         }
         return .done
+    }
+
+    /// nil when GitLab doesn't know it, and when the number is somebody else's by now: a GitLab that was installed afresh
+    /// gives them out again.
+    private func ours(_ id: RunnerID, _ registration: RegistrationRef) async throws -> ForgeRunner? {
+        let seen = try await forge(registration.forge).runner(registration.id)
+        return seen?.description == Runner.name(of: id) ? seen : nil
     }
 
     // MARK: Launching
@@ -124,7 +130,9 @@ struct Hands: Sendable {
     /// Both halves are tried, whatever comes of the other.
     private func remove(_ id: RunnerID, _ place: Place?, _ registration: RegistrationRef?) async -> Answer {
         async let container = trouble { if let place { try await driver(place).remove(id) } }
-        async let unregistered = trouble { if let registration { try await forge(registration.forge).unregister(registration.id) } }
+        async let unregistered = trouble {
+            if let registration, try await ours(id, registration) != nil { try await forge(registration.forge).unregister(registration.id) }
+        }
         return .removal(container: await container, registration: await unregistered)
     }
 

@@ -8,6 +8,7 @@ final class SimulatedDisk {
     var runners: [RunnerID: Runner] = [:]
     var pausedPools: Set<String> = []
     private var fullUntil = Timestamp(milliseconds: 0)
+    var isFine: Bool { world.now >= fullUntil }
     let instance = "0123456789ab"
 
     init(world: World) { self.world = world }

@@ -13,12 +13,15 @@ final class SimulatedEngine {
         var manners = Manners.good
         var job: JobID?
         var isQuitting = false
+        /// The engine answers 500 to whoever wants to remove it.
+        var isUnremovable = false
         init(_ spec: RunnerSpec) { self.spec = spec }
     }
 
     unowned let world: World
     private(set) var containers: [RunnerID: Container] = [:]
     private var downUntil = Timestamp(milliseconds: 0)
+    private var hangsUntil = Timestamp(milliseconds: 0)
     private var busDownUntil = Timestamp(milliseconds: 0)
     private var pullsFailUntil = Timestamp(milliseconds: 0)
     var listeners: [(DriverEvent) -> Void] = []
@@ -27,6 +30,8 @@ final class SimulatedEngine {
     var budget = HostBudget()
     /// Runners that an operator took away by force.
     var forced: Set<RunnerID> = []
+    /// All of them.
+    var isEvacuated = false
     private(set) var mostAtOnce = 0
 
     init(world: World) { self.world = world }
@@ -37,6 +42,14 @@ final class SimulatedEngine {
         tell(.disconnected("the engine is down"))
         world.after(time) { self.tell(.resync) }
     }
+
+    /// It takes calls and answers none, for minutes.
+    func hang(for time: Duration) {
+        world.count("engine hangs for a while")
+        hangsUntil = world.now + time
+    }
+
+    var hangs: Duration? { world.now < hangsUntil ? hangsUntil - world.now : nil }
 
     /// The user's bus doesn't answer; what runs goes on, and nobody tells when it is back.
     func loseBus(for time: Duration) {
@@ -49,9 +62,12 @@ final class SimulatedEngine {
         pullsFailUntil = world.now + time
     }
 
-    func outage() -> (any Error)? { world.now < downUntil ? SimulatedFailure(description: "the engine does not answer") : nil }
+    func outage() -> (any Error)? { world.now < max(downUntil, hangsUntil) ? SimulatedFailure(description: "the engine does not answer") : nil }
 
     func busOutage() -> (any Error)? { world.now < busDownUntil ? SimulatedFailure(description: "the bus does not answer") : nil }
+
+    /// Nothing is wrong with it but what is wrong with single calls.
+    var isFine: Bool { world.now >= max(downUntil, hangsUntil, busDownUntil, pullsFailUntil) }
 
     func containers(of kind: DriverKind) -> [Container] {
         containers.values.filter { $0.spec.pool.driver == kind }.sorted { $0.spec.runner < $1.spec.runner }
@@ -62,19 +78,24 @@ final class SimulatedEngine {
     // MARK: What the daemon does
 
     func create(_ spec: RunnerSpec) throws -> String {
-        world.check(world.disk.runners[spec.runner]?.isLive == true, "2: a container is made for a runner that is not on disk")
+        world.check(world.isLate || world.disk.runners[spec.runner]?.isLive == true, "2: a container is made for a runner that is not on disk")
         world.check(spec.instance == world.disk.instance, "3: a container without our instance")
         if spec.pool.driver == .container, world.now < pullsFailUntil { throw SimulatedFailure(description: "the image cannot be pulled", isOutage: false) }
         if containers[spec.runner] != nil { return spec.runner }
-        containers[spec.runner] = Container(spec)
+        let container = Container(spec)
+        containers[spec.runner] = container
         world.note("engine: created \(spec.runner)")
-        let ofPool = containers.values.filter { $0.spec.pool.name == spec.pool.name }.count
-        world.check(ofPool <= spec.pool.maxRunners, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(spec.pool.maxRunners)")
-        let memory = containers.values.reduce(Int64(0)) { $0 + $1.spec.pool.memory }
-        world.check(memory <= budget.memory ?? .max, "4: more memory is promised than the host's budget")
+        container.isUnremovable = world.strikes("container that can't be removed", world.rates.unremovable)
+        // What came late is nobody's, and what can't be removed is told of.
+        let ofPool = containers.values.filter { $0.spec.pool.name == spec.pool.name && isOwned($0) && !$0.isUnremovable }.count
+        world.check(world.isLate || ofPool <= spec.pool.maxRunners, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(spec.pool.maxRunners)")
+        let memory = containers.values.filter(isOwned).reduce(Int64(0)) { $0 + $1.spec.pool.memory }
+        world.check(world.isLate || memory <= budget.memory ?? .max, "4: more memory is promised than the host's budget")
         mostAtOnce = max(mostAtOnce, containers.count)
         return spec.runner
     }
+
+    private func isOwned(_ container: Container) -> Bool { world.disk.runners[container.spec.runner]?.isLive == true }
 
     func start(_ spec: RunnerSpec, token: Secret) throws {
         guard let container = containers[spec.runner] else { throw SimulatedFailure(description: "no such container", isOutage: false) }
@@ -103,7 +124,7 @@ final class SimulatedEngine {
     func signal(_ runner: RunnerID) {
         // SIGQUIT lets a job finish that came meanwhile, but not every runner heeds it in time.
         let registration = containers[runner]?.registration.flatMap { world.gitlab.runners[$0] }
-        world.check(registration?.isPaused ?? true, "1: the runner \(runner) is told to stop while GitLab may give it a job")
+        world.check(registration?.isPaused ?? true || isEvacuated, "1: the runner \(runner) is told to stop while GitLab may give it a job")
         guard let container = containers[runner], container.state == "running", container.manners != .deaf else { return }
         container.isQuitting = true
         if container.job == nil { world.after(world.random.between(10, 2000)) { if container.job == nil { self.exit(container, code: 0) } } }
@@ -113,7 +134,7 @@ final class SimulatedEngine {
     func end(_ runner: RunnerID) {
         guard let container = containers[runner], ["running", "waiting"].contains(container.state) else { return }
         if let job = container.job, world.gitlab.jobs[job]?.status == .running {
-            world.check(forced.contains(runner), "1: the busy runner \(runner) is removed, with job \(job)")
+            world.check(forced.contains(runner) || isEvacuated, "1: the busy runner \(runner) is removed, with job \(job)")
             lose(job)
         } else {
             world.check(true, "1")
@@ -123,9 +144,10 @@ final class SimulatedEngine {
         container.job = nil
     }
 
-    func remove(_ runner: RunnerID) {
+    func remove(_ runner: RunnerID) throws {
         guard let container = containers[runner] else { return }
         end(runner)
+        if container.isUnremovable, world.rates.unremovable > 0 { throw SimulatedFailure(description: "500: device or resource busy", isOutage: false) }
         containers[runner] = nil
         container.state = "removed"
         watchers[runner] = nil
@@ -136,7 +158,7 @@ final class SimulatedEngine {
         let busy = containers.values.first {
             $0.registration == registration && $0.state == "running" && $0.job.flatMap { world.gitlab.jobs[$0]?.status } == .running
         }
-        world.check(busy.map { forced.contains($0.spec.runner) } ?? true, "1: a busy runner is \(what)")
+        world.check(busy.map { forced.contains($0.spec.runner) || isEvacuated } ?? true, "1: a busy runner is \(what)")
     }
 
     /// The host loses its power: containers are kept, and their processes are gone.
@@ -234,8 +256,9 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
         life = world.generation
     }
 
-    private func call<T>(_ what: String, _ effect: (SimulatedEngine) throws -> T) async throws -> T {
-        try await world.call(what, of: life, outage: world.engine.outage) { try effect(world.engine) }
+    private func call<T>(_ what: String, _ effect: @escaping (SimulatedEngine) throws -> T) async throws -> T {
+        if let left = world.engine.hangs { await world.pause(life, min(left, .seconds(60))) }
+        return try await world.call(what, of: life, outage: world.engine.outage) { [world] in try effect(world.engine) }
     }
 
     func create(_ spec: RunnerSpec) async throws -> String { try await call("create") { try $0.create(spec) } }
@@ -243,7 +266,7 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
         try await call("start") { try $0.start(spec, token: credentials.token) }
     }
     func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { $0.signal(runner) } }
-    func remove(_ runner: RunnerID) async throws { try await call("remove") { $0.remove(runner) } }
+    func remove(_ runner: RunnerID) async throws { try await call("remove") { try $0.remove(runner) } }
     func list() async throws -> [DriverObject] {
         try await call("list") { engine in
             engine.containers(of: .container).map {

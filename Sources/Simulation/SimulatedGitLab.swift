@@ -11,7 +11,11 @@ final class SimulatedGitLab {
         var runner: Int64?
         var visibleFrom = Timestamp(milliseconds: 0)
         var endedAt: Timestamp?
-        var attempt = 0
+        /// Since when it has waited though nothing stood in the way of its being served.
+        var neglected = Duration.zero
+        var createdAt = Timestamp(milliseconds: 0)
+        /// Of a project that polls may not see; its hooks come for certain.
+        var isHidden = false
     }
 
     struct Runner {
@@ -28,6 +32,10 @@ final class SimulatedGitLab {
     var jobs: [JobID: Job] = [:]
     var runners: [Int64: Runner] = [:]
     private var lastID: Int64 = 100
+    /// Added to all ids in here, so that what is left of an earlier installation is never taken for what has its id now.
+    private(set) var base: Int64 = 0
+    /// Until then GitLab denies that it knows any job, in its own words.
+    private var denialUntil = Timestamp(milliseconds: 0)
     private(set) var downUntil = Timestamp(milliseconds: 0)
     private var tokenBadUntil = Timestamp(milliseconds: 0)
     /// Takes a hook's body to the daemon, if there is one.
@@ -39,14 +47,38 @@ final class SimulatedGitLab {
 
     func newID() -> Int64 {
         lastID += 1
-        return lastID
+        return base + lastID
     }
+
+    /// As the world outside knows it.
+    func outside(_ id: Int64) -> Int64 { id - base }
+    func inside(_ id: Int64) -> Int64 { id + base }
+    func isOfToday(_ id: Int64) -> Bool { id >= base }
+
+    /// It is installed afresh: everything is gone, and ids start over.
+    func startOver() {
+        world.count("GitLab installed afresh")
+        world.note("gitlab: is installed afresh")
+        jobs = [:]
+        runners = [:]
+        lastID = 100
+        base += 1_000_000
+    }
+
+    /// As when the token's owner loses a role for a while.
+    func denyJobs(for time: Duration) {
+        world.count("jobs denied for a while")
+        denialUntil = world.now + time
+    }
+
+    var deniesJobs: Bool { world.now < denialUntil }
 
     func goDown(for time: Duration, token: Bool) {
         world.count(token ? "token refused for a while" : "GitLab down for a while")
         if token { tokenBadUntil = world.now + time } else { downUntil = world.now + time }
     }
 
+    var isFine: Bool { world.now >= max(downUntil, tokenBadUntil, denialUntil) }
     var isUp: Bool { world.now >= downUntil }
 
     func outage() -> (any Error)? {
@@ -61,6 +93,8 @@ final class SimulatedGitLab {
     @discardableResult
     func queue(tags: [String], lasting duration: Duration, visibleAfter delay: Duration? = nil) -> JobID {
         var job = Job(id: newID(), tags: tags, duration: duration)
+        job.createdAt = Timestamp(milliseconds: world.now.milliseconds / 1000 * 1000)
+        job.isHidden = world.rates.hiddenProject > 0 && world.random.chance(world.rates.hiddenProject)
         job.visibleFrom = world.now + (delay ?? (world.random.chance(0.2) ? world.random.between(0, 3000) : .zero))
         jobs[job.id] = job
         set(job.id, .pending)
@@ -79,10 +113,11 @@ final class SimulatedGitLab {
     }
 
     private func announce(_ job: Job) {
-        if world.strikes("hook lost", world.rates.hookLost) { return }
-        let runner = job.runner.map { #"{"id":\#($0)}"# } ?? "null"
+        if !job.isHidden, world.strikes("hook lost", world.rates.hookLost) { return }
+        let runner = job.runner.map { #"{"id":\#(outside($0))}"# } ?? "null"
+        let created = job.createdAt.iso8601.prefix(19).replacing("T", with: " ") + " UTC"
         let body = Array(
-            #"{"object_kind":"build","build_id":\#(job.id),"build_name":"j","build_stage":"s","build_status":"\#(job.status)","project_id":1,"runner":\#(runner)}"#
+            #"{"object_kind":"build","build_id":\#(outside(job.id)),"build_created_at":"\#(created)","build_name":"j","build_stage":"s","build_status":"\#(job.status)","project_id":1,"runner":\#(runner)}"#
                 .utf8)
         for _ in 0..<(world.strikes("hook doubled", world.rates.hookDoubled) ? 2 : 1) {
             let late = world.strikes("hook late", world.rates.hookLate) ? world.random.between(1000, 60_000) : world.random.between(1, 100)
@@ -102,7 +137,8 @@ final class SimulatedGitLab {
     }
 
     func observation(_ job: Job) -> JobObservation {
-        JobObservation(id: job.id, projectID: 1, name: "j", status: job.status, tags: job.tags, runnerID: job.runner)
+        JobObservation(
+            id: outside(job.id), projectID: 1, name: "j", status: job.status, tags: job.tags, runnerID: job.runner.map(outside), createdAt: job.createdAt)
     }
 }
 
@@ -118,50 +154,68 @@ final class SimulatedForge: Forge, @unchecked Sendable {
 
     let runnerURL = "http://gitlab.test"
 
-    private func call<T>(_ what: String, _ effect: (SimulatedGitLab) throws -> T) async throws -> T {
-        try await world.call(what, of: life, outage: world.gitlab.outage) { try effect(world.gitlab) }
+    private func call<T>(_ what: String, _ effect: @escaping (SimulatedGitLab) throws -> T) async throws -> T {
+        try await world.call(what, of: life, outage: world.gitlab.outage) { [world] in try effect(world.gitlab) }
     }
 
     func decodeEvent(_ body: [UInt8]) throws -> DecodedEvent { try JobHook.decode(body) }
 
     func register(_ spec: RunnerSpec) async throws -> Registration {
-        try await call("register") { gitlab in
-            world.check(world.disk.runners[spec.runner]?.isLive == true, "2: a registration is made for a runner that is not on disk")
+        try await call("register") { [world] gitlab in
+            world.check(world.isLate || world.disk.runners[spec.runner]?.isLive == true, "2: a registration is made for a runner that is not on disk")
             let id = gitlab.newID()
             gitlab.runners[id] = .init(
                 id: id, description: Fleet.Runner.name(of: spec.runner), note: "instance=\(spec.instance) runner=\(spec.runner)", tags: spec.pool.tags,
                 runUntagged: spec.pool.runUntagged)
-            return Registration(id: id, token: Secret("\(id)"))
+            return Registration(id: gitlab.outside(id), token: Secret("\(id)"))
         }
     }
 
     func unregister(_ id: Int64) async throws {
-        try await call("unregister") { gitlab in
+        try await call("unregister") { [world] gitlab in
+            let id = gitlab.inside(id)
             world.check(gitlab.runners[id]?.note.contains("instance=\(world.disk.instance) ") ?? true, "3: a registration that is not ours is removed")
             world.engine.checkNotBusy(registration: id, "unregistered")
             gitlab.runners[id] = nil
         }
     }
 
-    func setPaused(_ id: Int64, _ paused: Bool) async throws { try await call("pause") { $0.runners[id]?.isPaused = paused } }
+    func setPaused(_ id: Int64, _ paused: Bool) async throws {
+        try await call("pause") { [world] gitlab in
+            let id = gitlab.inside(id)
+            guard let runner = gitlab.runners[id] else { return }
+            let known = Fleet.Runner.id(ofName: runner.description).flatMap { world.disk.runners[$0] }
+            world.check((known?.phase ?? .removed) >= .pausing, "7: \(runner.description) is paused, and the disk has it as \(known?.phase.rawValue ?? "")")
+            world.check(paused, "7: a runner is unpaused")
+            gitlab.runners[id]?.isPaused = paused
+        }
+    }
 
     func runner(_ id: Int64) async throws -> ForgeRunner? {
-        try await call("runner") { $0.runners[id].map(Self.value) }
+        try await call("runner") { gitlab in gitlab.runners[gitlab.inside(id)].map { Self.value($0, gitlab) } }
     }
 
     func runningJobs(ofRunner id: Int64) async throws -> [JobID] {
-        try await call("runner's jobs") { gitlab in gitlab.jobs.values.filter { $0.runner == id && $0.status == .running }.map(\.id).sorted() }
+        try await call("runner's jobs") { gitlab in
+            gitlab.jobs.values.filter { $0.runner == gitlab.inside(id) && $0.status == .running }.map { gitlab.outside($0.id) }.sorted()
+        }
     }
 
     func job(project: Int64, id: JobID) async throws -> JobObservation? {
-        try await call("job") { gitlab in gitlab.jobs[id].flatMap { $0.visibleFrom <= world.now ? gitlab.observation($0) : nil } }
+        try await call("job") { [world] gitlab in
+            if gitlab.deniesJobs { return nil }
+            return gitlab.jobs[gitlab.inside(id)].flatMap { $0.visibleFrom <= world.now ? gitlab.observation($0) : nil }
+        }
     }
 
     func ping() async throws { try await call("ping") { _ in } }
 
     func activeJobs() async throws -> Poll {
-        try await call("poll") { gitlab in
-            let active = gitlab.jobs.values.filter { $0.status.isActive && $0.visibleFrom <= world.now }.sorted { $0.id < $1.id }.map(gitlab.observation)
+        try await call("poll") { [world] gitlab in
+            if gitlab.deniesJobs { return Poll(jobs: [], isComplete: true) }
+            let all = gitlab.jobs.values.filter { $0.status.isActive && $0.visibleFrom <= world.now }
+            let active = all.filter { !$0.isHidden }.sorted { $0.id < $1.id }.map(gitlab.observation)
+            if world.rates.hiddenProject > 0 { return Poll(jobs: active, isComplete: false, remarks: ["the project 2 answers 403"]) }
             // As when one project of several could not be asked.
             guard world.strikes("partial page", world.rates.failBefore) else { return Poll(jobs: active, isComplete: true) }
             return Poll(jobs: active.filter { _ in world.random.chance(0.5) }, isComplete: false, remarks: ["a project could not be asked"])
@@ -170,13 +224,13 @@ final class SimulatedForge: Forge, @unchecked Sendable {
 
     func registrations(instance: String) async throws -> [ForgeRunner] {
         try await call("registrations") { gitlab in
-            gitlab.runners.values.filter { $0.note.contains("instance=\(instance) ") }.sorted { $0.id < $1.id }.map(Self.value)
+            gitlab.runners.values.filter { $0.note.contains("instance=\(instance) ") }.sorted { $0.id < $1.id }.map { Self.value($0, gitlab) }
         }
     }
 
     func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation { HookInstallation(id: 1, isNew: true) }
 
-    private static func value(_ runner: SimulatedGitLab.Runner) -> ForgeRunner {
-        ForgeRunner(id: runner.id, description: runner.description, maintenanceNote: runner.note, hasContacted: runner.hasContacted)
+    private static func value(_ runner: SimulatedGitLab.Runner, _ gitlab: SimulatedGitLab) -> ForgeRunner {
+        ForgeRunner(id: gitlab.outside(runner.id), description: runner.description, maintenanceNote: runner.note, hasContacted: runner.hasContacted)
     }
 }

@@ -19,13 +19,13 @@ final class SimulatedScopeDriver: RunnerDriver, @unchecked Sendable {
         (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
     }
 
-    private func call<T>(_ what: String, _ effect: (SimulatedEngine) throws -> T) async throws -> T {
-        try await world.call(what, of: life, outage: world.engine.busOutage) { try effect(world.engine) }
+    private func call<T>(_ what: String, _ effect: @escaping (SimulatedEngine) throws -> T) async throws -> T {
+        try await world.call(what, of: life, outage: world.engine.busOutage) { [world] in try effect(world.engine) }
     }
 
     /// Files are made and removed without the bus.
-    private func disk<T>(_ what: String, _ effect: (SimulatedEngine) throws -> T) async throws -> T {
-        try await world.call(what, of: life) { try effect(world.engine) }
+    private func disk<T>(_ what: String, _ effect: @escaping (SimulatedEngine) throws -> T) async throws -> T {
+        try await world.call(what, of: life) { [world] in try effect(world.engine) }
     }
 
     private func watch(_ runner: RunnerID) {
@@ -64,7 +64,7 @@ final class SimulatedScopeDriver: RunnerDriver, @unchecked Sendable {
         watched.remove(runner)
         try await call("kill the scope") { $0.end(runner) }
         try await call("stop the service") { $0.end(runner) }
-        try await disk("remove the folder") { $0.remove(runner) }
+        try await disk("remove the folder") { try $0.remove(runner) }
     }
 
     func list() async throws -> [DriverObject] {

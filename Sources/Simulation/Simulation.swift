@@ -44,16 +44,21 @@ public final class Simulation: @unchecked Sendable {
     public let world: World
     public let plan: Plan
     private var daemon: Coordinator?
+    /// Watches what the daemon knows, and the world around it.
+    private lazy var oracle = Oracle(world: world)
     /// Hooks that came while no daemon was there: systemd's socket keeps them.
     private var backlog: [(JobID, [UInt8])] = []
-    private var pools: [Pool]
+    private var pools: [Pool] { didSet { oracle.pools = pools } }
     public private(set) var lives = 0
+    private var isEvacuating = false
+    private var isQuietTime = false
 
     public init(seed: UInt64, plan: Plan, keepsStory: Bool = false) {
         world = World(seed: seed, rates: plan.rates)
         world.keepsLog = keepsStory
         self.plan = plan
         pools = plan.pools
+        oracle.pools = pools
         world.engine.budget = plan.budget
     }
 
@@ -79,6 +84,9 @@ public final class Simulation: @unchecked Sendable {
         let budget = HostBudget(memory: random.chance(0.3) ? Int64(2 + random.below(4)) << 30 : nil)
         var rates = FaultRates()
         if seed.isMultiple(of: 2) { rates.clockSet = 0.2 }
+        // The token of somebody who is no administrator; a GitLab that is installed afresh.
+        if seed % 5 == 1 { rates.hiddenProject = 0.3 }
+        if seed % 7 == 2 { rates.startsOver = 1 }
         return Plan(pools: pools, budget: budget, pollInterval: random.chance(0.1) ? .seconds(5) : .seconds(30), rates: rates)
     }
 
@@ -89,6 +97,7 @@ public final class Simulation: @unchecked Sendable {
         world.gitlab.deliver = { [unowned self] job, body in self.deliver(job, body) }
         world.onCrash = { [unowned self] in self.crashed() }
         boot()
+        oracle.begin { [unowned self] in self.daemon != nil && !self.isEvacuating }
         if let script = plan.script { script(self) } else { inventWork() }
         world.scheduler.run(until: began + plan.busyTime)
         settle()
@@ -110,7 +119,8 @@ public final class Simulation: @unchecked Sendable {
             drivers: [
                 Place(.local, .container): SimulatedDriver(world: world), Place(.local, .scope): SimulatedScopeDriver(world: world),
             ], store: SimulatedStore(world: world), clock: SimulatedClock(world: world, life: life),
-            log: Logger(label: "simulation") { _ in StoryLogHandler(world: world, life: life) }, seed: world.random.next())
+            log: Logger(label: "simulation") { _ in StoryLogHandler(world: world, life: life) }, seed: world.random.next(),
+            watch: { [unowned self] state in if life == self.world.generation { self.oracle.watch(state) } })
         Task {
             try await coordinator.recover()
             guard life == world.generation else { return }
@@ -125,6 +135,9 @@ public final class Simulation: @unchecked Sendable {
 
     private func crashed() {
         daemon = nil
+        isEvacuating = false
+        world.engine.isEvacuated = false
+        oracle.forget()
         if world.strikes("power lost too", world.rates.crash > 0 ? 0.2 : 0) { world.engine.losePower() }
         world.setClock()
         let life = world.generation
@@ -146,7 +159,8 @@ public final class Simulation: @unchecked Sendable {
         Task {
             do { try await daemon.receive(webhook: body) } catch { return self.world.count("webhook answered 503") }
             guard life == self.world.generation else { return }
-            self.world.check(self.world.disk.jobs[JobRef(.default, job)] != nil, "6: the webhook of job \(job) was answered 2xx and is not on disk")
+            guard self.world.gitlab.isOfToday(job) else { return }
+            self.world.check(self.world.disk.jobs[JobRef(.default, self.world.gitlab.outside(job))] != nil, "6: the webhook of job \(job) was answered 2xx and is not on disk")
         }
     }
 
@@ -170,7 +184,9 @@ public final class Simulation: @unchecked Sendable {
         for _ in 0..<Int(outages) {
             world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) {
                 let time = self.world.random.between(1000, 600_000)
-                switch self.world.random.below(5) {
+                switch self.world.random.below(7) {
+                case 5: self.world.gitlab.denyJobs(for: time / 4)
+                case 6: self.world.engine.hang(for: time)
                 case 0: self.world.gitlab.goDown(for: time, token: true)
                 case 1: self.world.engine.failPulls(for: time)
                 case 3 where self.pools.contains { $0.driver == .scope }: self.world.engine.loseBus(for: time)
@@ -179,14 +195,58 @@ public final class Simulation: @unchecked Sendable {
                 }
             }
         }
+        for _ in 0..<Int(world.rates.orders) {
+            world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.order() }
+        }
+        if world.rates.startsOver > 0 {
+            world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.world.gitlab.startOver() }
+        }
         if world.random.chance(outages > 0 ? 0.3 : 0) {
             world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.gitlab.forgetARegistration() }
         }
     }
 
+    /// What an operator does while all that goes on.
+    private func order() {
+        guard let daemon else { return }
+        let pool = pools[world.random.below(pools.count)].name
+        let runner = world.engine.containers.keys.sorted().first
+        switch world.random.below(8) {
+        case 0: Task { _ = try? await daemon.spawn(pool: pool) }
+        case 1: if let runner { Task { _ = try? await daemon.dismiss(runner, force: false) } }
+        case 2:
+            guard let runner else { return }
+            world.engine.forced.insert(runner)
+            Task { _ = try? await daemon.dismiss(runner, force: true) }
+        case 3:
+            Task { try? await daemon.setPaused(pool: pool, true) }
+            let life = world.generation
+            world.after(world.random.between(10_000, 300_000)) {
+                if life == self.world.generation { Task { try? await daemon.setPaused(pool: pool, false) } }
+            }
+        case 4: Task { _ = try? await daemon.reconcile(dryRun: self.world.random.chance(0.5)) }
+        case 5:
+            let index = world.random.below(pools.count)
+            pools[index].name += "x"
+            Task { await self.tellSettings(daemon) }
+        case 6:
+            let index = world.random.below(pools.count)
+            (pools[index].maxRunners, pools[index].cooldown) = (1 + world.random.below(5), world.random.between(5000, 300_000))
+            Task { await self.tellSettings(daemon) }
+        default:
+            isEvacuating = true
+            world.engine.isEvacuated = true
+            Task { _ = await daemon.evacuate(within: .seconds(30)) }
+            let life = world.generation
+            world.after(world.random.between(30_000, 300_000)) { if life == self.world.generation { self.world.crash("after an evacuation") } }
+        }
+        world.count("order of the operator, or changed configuration")
+    }
+
     /// Nothing goes wrong any more, and nothing is kept warm.
     private func settle() {
         world.note("quiet from now on")
+        isQuietTime = true
         world.rates = .none
         for index in pools.indices { pools[index].warm = 0 }
         if let daemon { Task { await self.tellSettings(daemon) } }
@@ -201,6 +261,8 @@ public final class Simulation: @unchecked Sendable {
 
     private func tellSettings(_ daemon: Coordinator) async {
         await daemon.reload(settings)
+        guard isQuietTime else { return }
+        for pool in pools { try? await daemon.setPaused(pool: pool.name, false) }
     }
 
     private var settings: Coordinator.Configuration {
@@ -214,7 +276,7 @@ public final class Simulation: @unchecked Sendable {
     private func isQuiet() -> Bool {
         world.gitlab.runners.isEmpty && world.engine.containers.isEmpty && world.disk.liveRunners.isEmpty
             && world.gitlab.jobs.values.allSatisfy { job in
-                job.status.isOver || (!canBeServed(job.tags) && job.status == .pending && world.disk.jobs[JobRef(.default, job.id)]?.waitingReason != nil)
+                job.status.isOver || (!canBeServed(job.tags) && job.status == .pending && world.disk.jobs[JobRef(.default, world.gitlab.outside(job.id))]?.waitingReason != nil)
             }
     }
 
@@ -228,7 +290,7 @@ public final class Simulation: @unchecked Sendable {
             world.check(job.status.isOver, "5: the job \(job.id) with tags \(job.tags) is \(job.status) at the end")
         }
         for job in world.gitlab.jobs.values.sorted(by: { $0.id < $1.id }) where !canBeServed(job.tags) && job.status == .pending {
-            world.check(world.disk.jobs[JobRef(.default, job.id)]?.waitingReason != nil, "5: nobody is told why the job \(job.id) waits")
+            world.check(world.disk.jobs[JobRef(.default, world.gitlab.outside(job.id))]?.waitingReason != nil, "5: nobody is told why the job \(job.id) waits")
         }
     }
 }
@@ -282,7 +344,7 @@ public struct GitLabControl {
         let ids = world.engine.containers.keys.sorted()
         if ids.indices.contains(index) {
             world.engine.forced.insert(ids[index])
-            world.engine.remove(ids[index])
+            try? world.engine.remove(ids[index])
         }
     }
     public func losePower() { world.engine.losePower() }

@@ -7,6 +7,8 @@ public struct FaultRates: Sendable {
     public var failAfter = 0.02
     public var hang = 0.004
     public var slow = 0.04
+    /// The call fails in time, and takes its effect up to minutes later.
+    public var late = 0.01
     /// The daemon is killed, at a call's beginning or just after its effect.
     public var crash = 0.002
     public var hookLost = 0.10
@@ -20,6 +22,14 @@ public struct FaultRates: Sendable {
     public var badRunner = 0.10
     public var jobCancelled = 0.08
     public var takenByOthers = 0.05
+    /// Of jobs: polls never see them, because their project answers 403; then no poll is ever complete.
+    public var hiddenProject = 0.0
+    /// Of containers: the engine refuses to remove them.
+    public var unremovable = 0.01
+    /// Orders of the operator in an hour, and changes of the configuration.
+    public var orders = 3.0
+    /// GitLab is installed afresh, in an hour.
+    public var startsOver = 0.0
     /// The clock is set, up to two days either way, while no daemon runs.
     public var clockSet = 0.0
     public init() {}
@@ -28,6 +38,7 @@ public struct FaultRates: Sendable {
         (rates.failBefore, rates.failAfter, rates.hang, rates.slow, rates.crash) = (0, 0, 0, 0, 0)
         (rates.hookLost, rates.hookDoubled, rates.hookLate, rates.eventLost, rates.diskFull) = (0, 0, 0, 0, 0)
         (rates.outages, rates.badRunner, rates.jobCancelled, rates.takenByOthers) = (0, 0, 0, 0)
+        (rates.late, rates.unremovable, rates.orders) = (0, 0, 0)
         return rates
     }()
 }
@@ -58,6 +69,8 @@ public final class World: @unchecked Sendable {
     public private(set) var violations: [String] = []
     /// Which life of the daemon this is; what belongs to an earlier one is dead.
     public internal(set) var generation = 0
+    /// An effect is taking place whose call has failed before.
+    private(set) var isLate = false
     var onCrash: () -> Void = {}
     private var log: [String] = []
     public var keepsLog = false
@@ -111,7 +124,7 @@ public final class World: @unchecked Sendable {
     /// One call of the daemon's to the world outside: it takes time, can fail before or after it took effect, can
     /// hang, and the daemon can be killed around it.
     /// - Parameter outage: says why nothing answers now, or nil.
-    func call<T>(_ what: String, of life: Int, outage: () -> (any Error)? = { nil }, _ effect: () throws -> T) async throws -> T {
+    func call<T>(_ what: String, of life: Int, outage: () -> (any Error)? = { nil }, _ effect: @escaping () throws -> T) async throws -> T {
         await pause(life, strikes("slow call", rates.slow) ? random.between(1000, 20_000) : random.between(1, 60))
         if strikes("hang", rates.hang) {
             await pause(life, .seconds(30))
@@ -120,6 +133,16 @@ public final class World: @unchecked Sendable {
         if let error = outage() {
             count("call in an outage")
             throw error
+        }
+        if strikes("effect after its error", rates.late) {
+            await pause(life, random.between(1000, 60_000))
+            after(random.between(1, 180_000)) {
+                self.note("late: \(what)")
+                self.isLate = true
+                _ = try? effect()
+                self.isLate = false
+            }
+            throw SimulatedFailure(description: "\(what): timed out")
         }
         if strikes("call failed before its effect", rates.failBefore) {
             if random.chance(0.2) { throw SimulatedFailure(description: "\(what): 429", retryAfter: random.between(1000, 60_000)) }

@@ -49,8 +49,9 @@ public struct FleetState: Sendable {
     var finished = FinishedJobs(capacity: 20_000)
     var owners: [RegistrationRef: RunnerID] = [:]
     var progress: [RunnerID: Progress] = [:]
-    /// Runners that are gone, and since when: what a look shows that began before is no orphan.
-    var departed = Departed()
+    /// What a look shows that began before it went is no orphan.
+    var departed = Departed<RunnerID>()
+    var unregistered = Departed<RegistrationRef>()
     var inFlight: Set<Action.Key> = []
     var flushAt: Timestamp?
     var expireAt: Timestamp?
@@ -152,11 +153,9 @@ public struct FleetState: Sendable {
     /// Whether nobody owns a registration of ours that a list shows which was asked for at a time.
     public func isGhost(_ registration: ForgeRunner, of forge: ForgeID, since began: Timestamp) -> Bool {
         let ref = RegistrationRef(forge, registration.id)
-        guard owners[ref] == nil, !isUnderWay(.registration(ref)) else { return false }
-        guard let id = Runner.id(ofName: registration.description) else { return true }
-        if departed.contains(id, since: began) { return false }
+        guard owners[ref] == nil, !isUnderWay(.registration(ref)), !unregistered.contains(ref, since: began) else { return false }
         // One that is just being made has no id here yet.
-        guard let runner = runners[id] else { return true }
+        guard let id = Runner.id(ofName: registration.description), let runner = runners[id] else { return true }
         return runner.gitlabID != nil || !isUnderWay(.runner(id))
     }
 }
@@ -190,6 +189,8 @@ struct Progress: Sendable {
     var contact = Backoff()
     /// When GitLab last said which jobs it has.
     var verifiedAt: Timestamp?
+    /// Since when GitLab says that it does not know it.
+    var missingSince: Timestamp?
     /// What its start said that may have taken effect all the same.
     var startTrouble: String?
     /// The launch failed for want of GitLab, an engine or the disk, and not for the pool's sake.

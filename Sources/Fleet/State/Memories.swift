@@ -22,16 +22,16 @@ struct FinishedJobs: Sendable {
     }
 }
 
-/// Runners that were removed, the last thousand of them.
-struct Departed: Sendable {
-    private var order: Deque<RunnerID> = []
-    private var times: [RunnerID: Timestamp] = [:]
+/// What was removed, the last thousand, and when: a list that was asked for earlier may show it still.
+struct Departed<ID: Hashable & Sendable>: Sendable {
+    private var order: Deque<ID> = []
+    private var times: [ID: Timestamp] = [:]
 
-    mutating func insert(_ runner: RunnerID, at now: Timestamp) {
-        if times.updateValue(now, forKey: runner) == nil { order.append(runner) }
+    mutating func insert(_ id: ID, at now: Timestamp) {
+        if times.updateValue(now, forKey: id) == nil { order.append(id) }
         while order.count > 1000 { times[order.removeFirst()] = nil }
     }
 
-    /// Whether the runner went at that time or later.
-    func contains(_ runner: RunnerID, since time: Timestamp) -> Bool { times[runner].map { $0 >= time } ?? false }
+    /// Whether it went at that time or later.
+    func contains(_ id: ID, since time: Timestamp) -> Bool { times[id].map { $0 >= time } ?? false }
 }

@@ -41,6 +41,8 @@ public enum Answer: Sendable {
     case done
     case contact(ForgeRunner?)
     case jobs([JobID], contacted: Bool)
+    /// GitLab says that it does not know the runner.
+    case noRegistration
     case job(JobObservation?)
     case poll(Poll)
     case registrations([ForgeRunner])

@@ -64,7 +64,12 @@ extension FleetState {
         case (.verify(let id, let registration), .success(let answer)):
             if let registration { noteForge(registration.forge, nil, at: now) }
             stepWorked(id)
-            if case .jobs(let running, let contacted) = answer { verified(id, running, contacted: contacted, at: now) } else { verified(id, [], contacted: false, at: now) }
+            if case .jobs(let running, let contacted) = answer {
+                progress[id]?.missingSince = nil
+                verified(id, running, contacted: contacted, at: now)
+            } else {
+                missing(id, at: now)
+            }
         case (.verify(let id, let registration), .failure(let trouble)):
             if let registration { noteForge(registration.forge, trouble, at: now) }
             stepFailed(id, "ask GitLab about", trouble, at: now)
@@ -144,7 +149,7 @@ extension FleetState {
         guard let ghost = forges[registration.forge]?.ghosts[registration.id] else { return }
         guard let trouble = result.trouble else {
             forges[registration.forge]?.ghosts[registration.id] = nil
-            if let id = Runner.id(ofName: ghost.description) { departed.insert(id, at: now) }
+            unregistered.insert(registration, at: now)
             return
         }
         if ghost.backoff.failures == 0 { tell(.ghostStays(trouble.text), subject: ghost.description) }

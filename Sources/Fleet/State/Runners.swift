@@ -8,13 +8,22 @@ extension FleetState {
         case .leave(let id, let reason, let failed): leave(id, reason, failed: failed)
         case .end(let id, let reason, let failed): end(id, reason, failed: failed, at: now)
         case .abandon(let id):
-            if let runner = runners[id] { tell(.startInterrupted("the daemon stopped during its start"), runner) }
+            if let runner = runners[id] {
+                tell(.startInterrupted("the daemon stopped during its start"), runner)
+                // Its registration may have been made all the same, or is yet to be.
+                sweep(runner.forge, by: now + Beat.sweepSoon)
+            }
             end(id, "the daemon stopped during its start", failed: true, at: now)
         case .refuse(let job, let runner): refused(job, by: runner, at: now)
         case .launch(let id, let pool, let job): launch(id, pool: pool, for: job, at: now)
-        case .look(let place): places[place, default: PlaceState()].lookBegan = now
+        // The next is planned when one begins, so that whoever wants another soon is not forgotten over the answer to this one.
+        case .look(let place):
+            places[place, default: PlaceState()].lookBegan = now
+            places[place]?.lookAt = now + Beat.look
         case .poll(let forge): forges[forge, default: ForgeState()].pollBegan = now
-        case .sweep(let forge): forges[forge, default: ForgeState()].sweepBegan = now
+        case .sweep(let forge):
+            forges[forge, default: ForgeState()].sweepBegan = now
+            forges[forge]?.sweepAt = now + Beat.sweep
         case .checkContact, .pause, .verify, .signal, .readLog, .remove, .ask, .ping, .unregister, .removeOrphan, .flush, .expire: break
         }
     }
@@ -158,6 +167,19 @@ extension FleetState {
 
     // MARK: What came of steps
 
+    /// GitLab says that it does not know the runner, which may also mean that we are not allowed to know. Said twice, and
+    /// apart, it is believed: the runner has no job and gets none.
+    mutating func missing(_ id: RunnerID, at now: Timestamp) {
+        guard let runner = runners[id], runner.phase < .ended, var state = progress[id] else { return }
+        let since = state.missingSince ?? now
+        state.missingSince = since
+        if now - since < Beat.gone { state.step.failed(.step, at: now, atLeast: Beat.gone) }
+        progress[id] = state
+        guard now - since >= Beat.gone else { return }
+        verified(id, [], contacted: runner.contactedAt != nil, at: now)
+        leave(id, "its registration is gone from GitLab", failed: false)
+    }
+
     mutating func verified(_ id: RunnerID, _ running: [JobID], contacted: Bool, at now: Timestamp) {
         guard let runner = runners[id], runner.phase < .ended else { return }
         progress[id, default: Progress()].verifiedAt = now
@@ -205,7 +227,10 @@ extension FleetState {
         runners[id] = nil
         progress[id] = nil
         departed.insert(id, at: now)
-        if let registration = runner.registration { owners[registration] = nil }
+        if let registration = runner.registration {
+            owners[registration] = nil
+            unregistered.insert(registration, at: now)
+        }
     }
 
     mutating func stepWorked(_ id: RunnerID) {

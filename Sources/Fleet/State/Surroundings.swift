@@ -144,7 +144,6 @@ extension FleetState {
 
     mutating func looked(at place: Place, _ objects: [DriverObject], at now: Timestamp) {
         let began = places[place]?.lookBegan ?? now
-        places[place]?.lookAt = now + Beat.look
         places[place]?.isSeen = true
         let found = Dictionary(objects.map { ($0.runner, $0) }, uniquingKeysWith: { first, _ in first })
         for runner in runners.values.filter({ $0.place == place }).sorted(by: { $0.id < $1.id }) {
@@ -173,7 +172,6 @@ extension FleetState {
 
     mutating func swept(_ forge: ForgeID, _ registrations: [ForgeRunner], at now: Timestamp) {
         let began = forges[forge]?.sweepBegan ?? now
-        forges[forge]?.sweepAt = now + Beat.sweep
         forges[forge]?.sweepTrouble = nil
         var ghosts: [Int64: ForgeState.Ghost] = [:]
         for registration in registrations where isGhost(registration, of: forge, since: began) {
