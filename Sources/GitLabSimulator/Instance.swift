@@ -24,7 +24,7 @@ public actor Instance {
     public private(set) var hooksSent = 0
     public private(set) var hooksAnswered: [Int: Int] = [:]
     public internal(set) var requests: [String: Int] = [:]
-    private var faults: [(method: String, path: String, fault: Fault, left: Int)] = []
+    var disturbances = Disturbances()
     private var random: SeededRandom
     private var lastID: Int64 = 0
     private var waiters: [Int: (condition: @Sendable (isolated Instance) -> Bool, done: CheckedContinuation<Bool, Never>)] = [:]
@@ -38,8 +38,15 @@ public actor Instance {
     }
 
     func newID() -> Int64 {
-        lastID += 1
+        repeat { lastID += 1 } while projects[lastID] != nil || hooks[lastID] != nil
         return lastID
+    }
+
+    /// GitLab installed afresh: jobs and runners are gone and ids count from 1 again. Projects and hooks are made again
+    /// with the ids they had.
+    public func startOver() {
+        (jobs, pipelines, runners, queue, lastID) = ([:], [:], [:], [], 0)
+        changed()
     }
 
     func newSecret(_ prefix: String) -> String {
@@ -53,23 +60,6 @@ public actor Instance {
     public func revoke(_ secret: String) { tokens[secret] = nil }
     public func setHookFaults(_ faults: HookFaults) { hookFaults = faults }
     public func setAllowsLocalHooks(_ allowed: Bool) { allowsLocalHooks = allowed }
-
-    /// The next `times` calls of this method whose path starts so meet the fault.
-    public func inject(_ fault: Fault, method: String, path: String, times: Int = 1) {
-        faults.append((method, path, fault, times))
-    }
-
-    public func healFaults() { faults = [] }
-
-    func fault(for method: String, _ path: String) -> Fault? {
-        requests["\(method) \(path)", default: 0] += 1
-        guard let index = faults.firstIndex(where: { $0.method == method && path.hasPrefix($0.path) }) else { return nil }
-        defer {
-            faults[index].left -= 1
-            if faults[index].left <= 0 { faults.remove(at: index) }
-        }
-        return faults[index].fault
-    }
 
     /// A project whose repository holds this `.gitlab-ci.yml`; without files it has no repository.
     public func addProject(
@@ -208,6 +198,12 @@ public actor Instance {
         pipelines[old.pipelineID] = pipeline
         announce(new)
         setStatus(new, "pending")
+        // What was skipped because of the old job gets another chance, under the id it had.
+        for skipped in pipeline.jobs where jobs[skipped]?.status == "skipped" {
+            jobs[skipped]?.finishedAt = nil
+            setStatus(skipped, "created")
+        }
+        advance(old.pipelineID)
         return new
     }
 

@@ -4,15 +4,28 @@ import Foundation
 public struct AccessToken: Sendable {
     public var secret: String
     public var scopes: Set<String>
+    /// Its owner is an administrator.
     public var isAdmin: Bool
+    /// false: an administrator has to switch admin mode on for more than others may, and this token can't.
+    public var hasAdminMode: Bool
     /// Ids of the projects its owner is a member of.
     public var projects: Set<Int64>
-    public init(secret: String, scopes: Set<String>, isAdmin: Bool, projects: Set<Int64> = []) {
+
+    /// - Parameters:
+    ///   - secret: the token itself.
+    ///   - scopes: such as `api` and `read_api`.
+    ///   - isAdmin: whether its owner is an administrator.
+    ///   - hasAdminMode: false for an administrator without admin mode.
+    ///   - projects: ids of the projects its owner is a member of.
+    public init(secret: String, scopes: Set<String>, isAdmin: Bool, hasAdminMode: Bool = true, projects: Set<Int64> = []) {
+        self.hasAdminMode = hasAdminMode
         self.secret = secret
         self.scopes = scopes
         self.isAdmin = isAdmin
         self.projects = projects
     }
+
+    var maySeeAll: Bool { isAdmin && hasAdminMode }
 }
 
 public struct Project: Sendable {
@@ -95,15 +108,6 @@ public struct HookFaults: Sendable {
     }
 }
 
-/// What an API call gets in place of its answer.
-public enum Fault: Sendable {
-    case status(Int, retryAfter: Int? = nil)
-    /// The call takes effect, and its answer is lost.
-    case dropAnswer
-    case garbage
-    case delay(Duration)
-}
-
 /// GitLab says no.
 struct Refused: Error {
     var status: Int
@@ -120,7 +124,9 @@ struct Refused: Error {
                 "scope": .string(needed),
             ])
     }
-    static func notFound(_ what: String) -> Refused { Refused(status: 404, body: ["message": .string("404 \(what) Not Found")]) }
+    static func notFound(_ what: String? = nil) -> Refused {
+        Refused(status: 404, body: ["message": .string(what.map { "404 \($0) Not Found" } ?? "404 Not Found")])
+    }
     static func bad(_ why: String) -> Refused { Refused(status: 400, body: ["error": .string(why)]) }
 }
 

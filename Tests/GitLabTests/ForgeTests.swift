@@ -56,7 +56,7 @@ import Testing
         #expect(revoked?.message.contains("member") == false)
         await gitlab.instance.inject(.status(429, retryAfter: 7), method: "GET", path: "/api/v4/projects")
         #expect(await #expect(throws: GitLabError.self) { _ = try await reader.job(project: 1, id: 1) }?.retryAfter == .seconds(7))
-        await gitlab.instance.inject(.garbage, method: "GET", path: "/api/v4/runners")
+        await gitlab.instance.inject(.loginPage, method: "GET", path: "/api/v4/runners")
         #expect(await #expect(throws: GitLabError.self) { _ = try await reader.runner(1) }?.kind == .badAnswer)
         await gitlab.stop()
         #expect(await #expect(throws: GitLabError.self) { _ = try await reader.runner(1) }?.kind == .unreachable)
