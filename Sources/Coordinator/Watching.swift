@@ -315,17 +315,14 @@ extension Coordinator {
     /// One look at all pending and running jobs.
     func pollOnce() async throws {
         let before = jobs
-        guard case .jobs(let seen, let complete) = try await forge.activeJobs() else {
-            health.gitlab = "ok"
-            return
-        }
+        let poll = try await forge.activeJobs()
         health.gitlab = "ok"
         var changes: [Change] = []
-        for job in seen { changes += take(job) }
+        for job in poll.jobs { changes += take(job) }
         remember(changes)
         requestPlan()
-        guard complete else { return }
-        let present = Set(seen.map(\.id))
+        guard poll.isComplete else { return }
+        let present = Set(poll.jobs.map(\.id))
         await refresh(before.values.filter { !present.contains($0.id) })
     }
 

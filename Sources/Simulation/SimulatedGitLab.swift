@@ -157,12 +157,14 @@ final class SimulatedForge: Forge, @unchecked Sendable {
         try await call("job") { gitlab in gitlab.jobs[id].flatMap { $0.visibleFrom <= world.now ? gitlab.observation($0) : nil } }
     }
 
-    func activeJobs() async throws -> PollResult {
+    func ping() async throws { try await call("ping") { _ in } }
+
+    func activeJobs() async throws -> Poll {
         try await call("poll") { gitlab in
             let active = gitlab.jobs.values.filter { $0.status.isActive && $0.visibleFrom <= world.now }.sorted { $0.id < $1.id }.map(gitlab.observation)
             // As when one project of several could not be asked.
-            guard world.strikes("partial page", world.rates.failBefore) else { return .jobs(active, complete: true) }
-            return .jobs(active.filter { _ in world.random.chance(0.5) }, complete: false)
+            guard world.strikes("partial page", world.rates.failBefore) else { return Poll(jobs: active, isComplete: true, remarks: []) }
+            return Poll(jobs: active.filter { _ in world.random.chance(0.5) }, isComplete: false, remarks: ["One project could not be asked."])
         }
     }
 

@@ -37,6 +37,7 @@ struct SimulatedFailure: ForgeFailure, CustomStringConvertible {
     var description: String
     var retryAfter: Duration?
     var tokenRefused = false
+    var isOutage: Bool { !tokenRefused }
 }
 
 /// The time, the dice, the outside world, and the oracle that watches what the daemon does to it.

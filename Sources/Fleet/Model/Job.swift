@@ -55,11 +55,14 @@ public struct JobObservation: Sendable, Equatable {
     /// GitLab's id of the runner that has the job.
     public var runnerID: Int64?
     public var failureReason: String?
+    /// When GitLab made the job, cut to whole seconds, because hooks carry no more. Two jobs of one id that were made at
+    /// different times are different jobs: a GitLab that is installed afresh counts from 1 again.
+    public var createdAt: Timestamp?
 
     public init(
         id: JobID, projectID: Int64, projectPath: String? = nil, name: String? = nil, stage: String? = nil,
         ref: String? = nil, status: JobStatus, tags: [String]? = nil, runnerID: Int64? = nil,
-        failureReason: String? = nil
+        failureReason: String? = nil, createdAt: Timestamp? = nil
     ) {
         self.id = id
         self.projectID = projectID
@@ -71,6 +74,7 @@ public struct JobObservation: Sendable, Equatable {
         self.tags = tags
         self.runnerID = runnerID
         self.failureReason = failureReason
+        self.createdAt = createdAt
     }
 }
 

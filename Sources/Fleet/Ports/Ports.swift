@@ -91,19 +91,35 @@ public enum DecodedEvent: Sendable, Equatable {
     case unusable(String)
 }
 
-public enum PollResult: Sendable {
-    case unchanged
-    /// Every pending and running job there is. `complete` is false when some project could not be
-    /// asked, so absence then means nothing.
-    case jobs([JobObservation], complete: Bool)
+/// One look at all pending and running jobs. Each poll is the whole list, also when nothing has changed since the last.
+public struct Poll: Sendable, Equatable {
+    /// Every pending and running job that could be read, each once.
+    public var jobs: [JobObservation]
+    /// false when something could not be asked or read: the absence of a job then means nothing.
+    public var isComplete: Bool
+    /// What was left out and why, one sentence each, naming the project or element. The same trouble is worded the same
+    /// at each poll, without counters and times, so that a repetition can be recognised.
+    public var remarks: [String]
+
+    /// - Parameters:
+    ///   - jobs: every pending and running job that could be read.
+    ///   - isComplete: false when something could not be asked or read.
+    ///   - remarks: what was left out and why.
+    public init(jobs: [JobObservation], isComplete: Bool, remarks: [String]) {
+        self.jobs = jobs
+        self.isComplete = isComplete
+        self.remarks = remarks
+    }
 }
 
-/// What of a forge's error the control loop acts on.
+/// The part of a forge's error that the control loop acts on.
 public protocol ForgeFailure: Error {
     /// When the forge wants to be asked again; nil when it doesn't say.
     var retryAfter: Duration? { get }
     /// Nothing will work until the operator gives us another token.
     var tokenRefused: Bool { get }
+    /// The forge could not be asked or had trouble of its own, which says nothing about the request: ask again later.
+    var isOutage: Bool { get }
 }
 
 /// The body of a webhook is not even a JSON object.
@@ -129,17 +145,23 @@ public protocol Forge: Sendable {
     /// - Throws: `MalformedEvent` for a body that is not a JSON object.
     func decodeEvent(_ body: [UInt8]) throws -> DecodedEvent
     func register(_ spec: RunnerSpec) async throws -> Registration
-    /// A registration that is already gone is no error.
+    /// Returns when GitLab itself has answered; an error of the transport or of a proxy is thrown.
+    /// - Throws: a `ForgeFailure`; not an outage when GitLab is there and the token lacks the scope to ask.
+    func ping() async throws
+    /// A registration that is already gone is no error; only GitLab's own 404 counts as gone.
     func unregister(_ id: Int64) async throws
-    /// A registration that is already gone is no error.
+    /// A registration that is already gone is no error; only GitLab's own 404 counts as gone.
     func setPaused(_ id: Int64, _ paused: Bool) async throws
-    /// nil when GitLab doesn't know the runner.
+    /// nil when GitLab itself says that it doesn't know the runner.
     func runner(_ id: Int64) async throws -> ForgeRunner?
     /// The jobs the runner has right now.
     func runningJobs(ofRunner id: Int64) async throws -> [JobID]
-    /// nil when there is no such job, or the token may not see it.
+    /// nil when GitLab itself says that there is no such job, or that the token may not see it.
     func job(project: Int64, id: JobID) async throws -> JobObservation?
-    func activeJobs() async throws -> PollResult
+    /// Every pending and running job that the token may see.
+    /// - Throws: a `ForgeFailure` when the token is refused or nothing at all could be asked; a part that could not be
+    ///   is left out instead, with a remark.
+    func activeJobs() async throws -> Poll
     /// Has GitLab send the project's job events to `url`. Done twice, there is still one hook.
     func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation
     /// All registrations whose maintenance note names this instance.
