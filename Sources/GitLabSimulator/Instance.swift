@@ -2,12 +2,15 @@ import Foundation
 import HTTPTransfer
 
 /// The simulated GitLab's state, and what can be done to it. As strict as GitLab where a client could get
-/// something wrong; see `shared/reference/gitlab.md` of the project for where each fact comes from.
+/// something wrong.
 public actor Instance {
     /// As clients reach it; set when the server is up.
     public internal(set) var url = ""
+    /// By id.
     public private(set) var projects: [Int64: Project] = [:]
+    /// Runners that are registered now, by id.
     public internal(set) var runners: [Int64: RegisteredRunner] = [:]
+    /// All jobs ever made, by id.
     public internal(set) var jobs: [Int64: SimulatedJob] = [:]
     var pipelines: [Int64: Pipeline] = [:]
     var hooks: [Int64: Hook] = [:]
@@ -18,11 +21,15 @@ public actor Instance {
     public internal(set) var registered = 0
     /// Changes with each queued job; what `X-GitLab-Last-Update` carries.
     var queueVersion = 1
+    /// What goes wrong with deliveries.
     public var hookFaults = HookFaults()
     /// An administrator allowed hooks to the local network.
     public var allowsLocalHooks = true
+    /// Deliveries tried so far.
     public private(set) var hooksSent = 0
+    /// Deliveries by the status that answered them; 0 stands for no answer.
     public private(set) var hooksAnswered: [Int: Int] = [:]
+    /// Calls so far by method and path, such as `GET /api/v4/version`, with those that met a fault.
     public internal(set) var requests: [String: Int] = [:]
     var disturbances = Disturbances()
     private var random: SeededRandom
@@ -32,6 +39,9 @@ public actor Instance {
     private let http = HTTPClient()
     let directory: String
 
+    /// - Parameters:
+    ///   - directory: for the repositories.
+    ///   - seed: of secrets, ids of events and chances.
     public init(directory: String, seed: UInt64 = 1) {
         self.directory = directory
         random = SeededRandom(seed: seed)
@@ -56,9 +66,13 @@ public actor Instance {
 
     // MARK: Setting it up
 
+    /// From now on the token is good, with these rights; one with the same secret is replaced.
     public func add(_ token: AccessToken) { tokens[token.secret] = token }
+    /// From now on the token is refused with 401.
     public func revoke(_ secret: String) { tokens[secret] = nil }
+    /// From now on this goes wrong with deliveries.
     public func setHookFaults(_ faults: HookFaults) { hookFaults = faults }
+    /// Whether hooks to the local network may be made.
     public func setAllowsLocalHooks(_ allowed: Bool) { allowsLocalHooks = allowed }
 
     /// A project whose repository holds this `.gitlab-ci.yml`; without files it has no repository.
@@ -77,6 +91,8 @@ public actor Instance {
         return project
     }
 
+    /// A hook for job events, made without a call.
+    /// - Returns: its id.
     public func addHook(project: Int64, url: String, secret: String?) -> Int64 {
         let id = newID()
         hooks[id] = Hook(id: id, projectID: project, url: url, secret: secret, jobEvents: true)
@@ -274,5 +290,6 @@ public actor Instance {
         changed()
     }
 
+    /// Whether failures have switched the hook off for now.
     public func isHookDisabled(_ id: Int64) -> Bool { hooks[id]?.disabledUntil.map { Date() < $0 } ?? false }
 }
