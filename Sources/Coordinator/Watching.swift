@@ -321,7 +321,7 @@ extension Coordinator {
         for job in poll.jobs { changes += take(job) }
         remember(changes)
         requestPlan()
-        guard poll.isComplete else { return }
+        // Also when the list has gaps: asking concludes nothing from absence, and gaps can last, as with a project whose CI is off.
         let present = Set(poll.jobs.map(\.id))
         await refresh(before.values.filter { !present.contains($0.id) })
     }
