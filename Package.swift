@@ -42,7 +42,7 @@ let package = Package(
         .target(name: "Settings", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
         .target(
             name: "GitLab",
-            dependencies: ["Fleet", "HTTPTransfer", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Fleet", "HTTPTransfer"],
             swiftSettings: ours),
         .target(
             name: "ContainerDriver",

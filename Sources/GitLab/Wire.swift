@@ -1,56 +1,78 @@
-import FoundationEssentials
 import Fleet
+import FoundationEssentials
 
-/// GitLab's JSON, read liberally: what we don't use is not declared, what may be absent is optional.
-struct JobHookPayload: Decodable {
-    var object_kind: String?
-    var build_id: Int64?
-    var build_name: String?
-    var build_stage: String?
-    var build_status: String?
-    var build_failure_reason: String?
-    var ref: String?
-    var project_id: Int64?
-    var project_name: String?
-    var runner: RunnerReference?
-    var project: ProjectReference?
-
-    struct RunnerReference: Decodable { var id: Int64? }
-    struct ProjectReference: Decodable { var path_with_namespace: String? }
-}
-
-struct JobResource: Decodable {
+/// GitLab's JSON, read liberally: fields without a use are not declared, and only what nothing works without must be there.
+struct JobResource: Decodable, Sendable {
     var id: Int64
     var status: String
     var stage: String?
     var name: String?
     var ref: String?
-    var tag_list: [String]?
-    var failure_reason: String?
-    var runner: JobHookPayload.RunnerReference?
-    var pipeline: PipelineReference?
+    /// nil when GitLab didn't say, which differs from a job without tags.
+    var tagList: [String]?
+    var failureReason: String?
+    var createdAt: String?
+    var runner: RunnerReference?
 
-    struct PipelineReference: Decodable { var project_id: Int64? }
+    private enum CodingKeys: String, CodingKey {
+        case id, status, stage, name, ref, runner
+        case tagList = "tag_list"
+        case failureReason = "failure_reason"
+        case createdAt = "created_at"
+    }
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        id = try fields.decode(Int64.self, forKey: .id)
+        status = try fields.decode(String.self, forKey: .status)
+        guard id > 0 else { throw DecodingError.dataCorruptedError(forKey: .id, in: fields, debugDescription: "not positive") }
+        guard !status.isEmpty else { throw DecodingError.dataCorruptedError(forKey: .status, in: fields, debugDescription: "empty") }
+        stage = fields.ifReadable(String.self, .stage)
+        name = fields.ifReadable(String.self, .name)
+        ref = fields.ifReadable(String.self, .ref)
+        tagList = fields.ifReadable([String].self, .tagList)
+        failureReason = fields.ifReadable(String.self, .failureReason)
+        createdAt = fields.ifReadable(String.self, .createdAt)
+        runner = fields.ifReadable(RunnerReference.self, .runner)
+    }
 
     func observation(project: Int64, path: String?) -> JobObservation {
         JobObservation(
-            id: id, projectID: project, projectPath: path, name: name, stage: stage, ref: ref,
-            status: JobStatus(rawValue: status), tags: tag_list ?? [], runnerID: runner?.id,
-            failureReason: failure_reason)
+            id: id, projectID: project, projectPath: path, name: name, stage: stage, ref: ref, status: JobStatus(rawValue: status),
+            tags: tagList, runnerID: runner?.id, failureReason: failureReason, createdAt: createdAt.flatMap(GitLabTime.wholeSeconds))
     }
 }
 
-struct RunnerResource: Decodable {
+/// The runner that has a job.
+struct RunnerReference: Decodable, Sendable {
+    var id: Int64
+}
+
+struct RunnerResource: Decodable, Sendable {
     var id: Int64
     var description: String?
-    var maintenance_note: String?
-    var contacted_at: String?
+    var maintenanceNote: String?
+    var contactedAt: String?
     var status: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case id, description, status
+        case maintenanceNote = "maintenance_note"
+        case contactedAt = "contacted_at"
+    }
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        id = try fields.decode(Int64.self, forKey: .id)
+        description = fields.ifReadable(String.self, .description)
+        maintenanceNote = fields.ifReadable(String.self, .maintenanceNote)
+        contactedAt = fields.ifReadable(String.self, .contactedAt)
+        status = fields.ifReadable(String.self, .status)
+    }
 
     var value: ForgeRunner {
         ForgeRunner(
-            id: id, description: description ?? "", maintenanceNote: maintenance_note,
-            hasContacted: contacted_at != nil || status == "online")
+            id: id, description: description ?? "", maintenanceNote: maintenanceNote, hasContacted: contactedAt != nil || status == "online")
     }
 }
 
@@ -59,48 +81,49 @@ struct NewRunnerResource: Decodable {
     var token: String
 }
 
-struct ProjectResource: Decodable {
+struct HookResource: Decodable, Sendable {
     var id: Int64
-    var path_with_namespace: String?
+    var url: String
 }
 
-struct GraphQLJobs: Decodable {
-    var data: Body?
-    struct Body: Decodable { var jobs: Connection? }
-    struct Connection: Decodable {
-        var nodes: [Node]
-        var pageInfo: PageInfo
-    }
-    struct PageInfo: Decodable {
-        var hasNextPage: Bool
-        var endCursor: String?
-    }
-    struct Node: Decodable {
-        var id: String
-        var name: String?
-        var status: String
-        var tags: [String]?
-        var runner: Identified?
-        var pipeline: Pipeline?
-        struct Identified: Decodable { var id: String }
-        struct Pipeline: Decodable { var project: Project? }
-        struct Project: Decodable {
-            var id: String
-            var fullPath: String?
-        }
+/// A project or a group.
+struct NamedResource: Decodable, Sendable {
+    var id: Int64
+    var path: String?
 
-        var observation: JobObservation? {
-            guard let job = Self.number(id), let project = pipeline?.project,
-                let projectID = Self.number(project.id)
-            else { return nil }
-            return JobObservation(
-                id: job, projectID: projectID, projectPath: project.fullPath, name: name,
-                status: JobStatus(rawValue: status), tags: tags ?? [], runnerID: runner.flatMap { Self.number($0.id) })
-        }
-
-        /// The number at the end of a global id such as `gid://gitlab/Ci::Build/1977`.
-        static func number(_ globalID: String) -> Int64? {
-            globalID.split(separator: "/").last.flatMap { Int64($0) }
-        }
+    private enum CodingKeys: String, CodingKey {
+        case id
+        case path = "path_with_namespace"
     }
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        id = try fields.decode(Int64.self, forKey: .id)
+        path = fields.ifReadable(String.self, .path)
+    }
+}
+
+struct UserResource: Decodable {
+    /// GitLab tells it of administrators only.
+    var isAdmin: Bool
+
+    private enum CodingKeys: String, CodingKey {
+        case id
+        case isAdmin = "is_admin"
+    }
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        _ = try fields.decode(Int64.self, forKey: .id)
+        isAdmin = fields.ifReadable(Bool.self, .isAdmin) ?? false
+    }
+}
+
+struct VersionResource: Decodable {
+    var version: String
+}
+
+/// Anything that has an id, of which no more is needed.
+struct Identified: Decodable, Sendable {
+    var id: Int64
 }

@@ -4,7 +4,9 @@ import ServiceLifecycle
 
 /// A GitLab for what can't have a real one: tests, the demo and the benchmarks. Serves on loopback.
 public final class GitLabSimulator: Sendable {
+    /// Its state, and what can be done to it.
     public let instance: Instance
+    /// Where it listens, on loopback, without a trailing slash.
     public let url: String
     private let group: ServiceGroup
     private let running: Task<Void, any Error>
@@ -41,6 +43,7 @@ public final class GitLabSimulator: Sendable {
         throw CancellationError()
     }
 
+    /// Returns when it listens no more; done twice, it is no error.
     public func stop() async {
         await group.triggerGracefulShutdown()
         running.cancel()

@@ -35,8 +35,11 @@ enum GitRepository {
 
 /// Runs a program to its end.
 public enum Command {
+    /// A program of git's ended with an error.
     public struct Failed: Error, CustomStringConvertible {
+        /// The command and its words.
         public var description: String
+        /// - Parameter description: the command and its words.
         public init(description: String) { self.description = description }
     }
 

@@ -2,12 +2,15 @@ import Foundation
 import HTTPTransfer
 
 /// The simulated GitLab's state, and what can be done to it. As strict as GitLab where a client could get
-/// something wrong; see `shared/reference/gitlab.md` of the project for where each fact comes from.
+/// something wrong.
 public actor Instance {
     /// As clients reach it; set when the server is up.
     public internal(set) var url = ""
+    /// By id.
     public private(set) var projects: [Int64: Project] = [:]
+    /// Runners that are registered now, by id.
     public internal(set) var runners: [Int64: RegisteredRunner] = [:]
+    /// All jobs ever made, by id.
     public internal(set) var jobs: [Int64: SimulatedJob] = [:]
     var pipelines: [Int64: Pipeline] = [:]
     var hooks: [Int64: Hook] = [:]
@@ -18,13 +21,17 @@ public actor Instance {
     public internal(set) var registered = 0
     /// Changes with each queued job; what `X-GitLab-Last-Update` carries.
     var queueVersion = 1
+    /// What goes wrong with deliveries.
     public var hookFaults = HookFaults()
     /// An administrator allowed hooks to the local network.
     public var allowsLocalHooks = true
+    /// Deliveries tried so far.
     public private(set) var hooksSent = 0
+    /// Deliveries by the status that answered them; 0 stands for no answer.
     public private(set) var hooksAnswered: [Int: Int] = [:]
+    /// Calls so far by method and path, such as `GET /api/v4/version`, with those that met a fault.
     public internal(set) var requests: [String: Int] = [:]
-    private var faults: [(method: String, path: String, fault: Fault, left: Int)] = []
+    var disturbances = Disturbances()
     private var random: SeededRandom
     private var lastID: Int64 = 0
     private var waiters: [Int: (condition: @Sendable (isolated Instance) -> Bool, done: CheckedContinuation<Bool, Never>)] = [:]
@@ -32,14 +39,24 @@ public actor Instance {
     private let http = HTTPClient()
     let directory: String
 
+    /// - Parameters:
+    ///   - directory: for the repositories.
+    ///   - seed: of secrets, ids of events and chances.
     public init(directory: String, seed: UInt64 = 1) {
         self.directory = directory
         random = SeededRandom(seed: seed)
     }
 
     func newID() -> Int64 {
-        lastID += 1
+        repeat { lastID += 1 } while projects[lastID] != nil || hooks[lastID] != nil
         return lastID
+    }
+
+    /// GitLab installed afresh: jobs and runners are gone and ids count from 1 again. Projects and hooks are made again
+    /// with the ids they had.
+    public func startOver() {
+        (jobs, pipelines, runners, queue, lastID) = ([:], [:], [:], [], 0)
+        changed()
     }
 
     func newSecret(_ prefix: String) -> String {
@@ -49,27 +66,14 @@ public actor Instance {
 
     // MARK: Setting it up
 
+    /// From now on the token is good, with these rights; one with the same secret is replaced.
     public func add(_ token: AccessToken) { tokens[token.secret] = token }
+    /// From now on the token is refused with 401.
     public func revoke(_ secret: String) { tokens[secret] = nil }
+    /// From now on this goes wrong with deliveries.
     public func setHookFaults(_ faults: HookFaults) { hookFaults = faults }
+    /// Whether hooks to the local network may be made.
     public func setAllowsLocalHooks(_ allowed: Bool) { allowsLocalHooks = allowed }
-
-    /// The next `times` calls of this method whose path starts so meet the fault.
-    public func inject(_ fault: Fault, method: String, path: String, times: Int = 1) {
-        faults.append((method, path, fault, times))
-    }
-
-    public func healFaults() { faults = [] }
-
-    func fault(for method: String, _ path: String) -> Fault? {
-        requests["\(method) \(path)", default: 0] += 1
-        guard let index = faults.firstIndex(where: { $0.method == method && path.hasPrefix($0.path) }) else { return nil }
-        defer {
-            faults[index].left -= 1
-            if faults[index].left <= 0 { faults.remove(at: index) }
-        }
-        return faults[index].fault
-    }
 
     /// A project whose repository holds this `.gitlab-ci.yml`; without files it has no repository.
     public func addProject(
@@ -87,6 +91,8 @@ public actor Instance {
         return project
     }
 
+    /// A hook for job events, made without a call.
+    /// - Returns: its id.
     public func addHook(project: Int64, url: String, secret: String?) -> Int64 {
         let id = newID()
         hooks[id] = Hook(id: id, projectID: project, url: url, secret: secret, jobEvents: true)
@@ -208,6 +214,12 @@ public actor Instance {
         pipelines[old.pipelineID] = pipeline
         announce(new)
         setStatus(new, "pending")
+        // What was skipped because of the old job gets another chance, under the id it had.
+        for skipped in pipeline.jobs where jobs[skipped]?.status == "skipped" {
+            jobs[skipped]?.finishedAt = nil
+            setStatus(skipped, "created")
+        }
+        advance(old.pipelineID)
         return new
     }
 
@@ -278,5 +290,6 @@ public actor Instance {
         changed()
     }
 
+    /// Whether failures have switched the hook off for now.
     public func isHookDisabled(_ id: Int64) -> Bool { hooks[id]?.disabledUntil.map { Date() < $0 } ?? false }
 }

@@ -8,6 +8,7 @@ public enum JSON: Sendable, Equatable, Codable {
     case array([JSON])
     case object([String: JSON])
 
+    /// Reads any JSON.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
@@ -27,6 +28,7 @@ public enum JSON: Sendable, Equatable, Codable {
         }
     }
 
+    /// Writes it as it is.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
@@ -40,10 +42,12 @@ public enum JSON: Sendable, Equatable, Codable {
         }
     }
 
+    /// An object's member; nil for an absent one, and for other values.
     public subscript(key: String) -> JSON? {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
+    /// A text, or a number as text.
     public var text: String? {
         switch self {
         case .string(let value): value
@@ -61,6 +65,7 @@ public enum JSON: Sendable, Equatable, Codable {
         }
     }
 
+    /// A boolean; in forms it comes as text or number.
     public var flag: Bool? {
         switch self {
         case .bool(let value): value
@@ -83,13 +88,19 @@ public enum JSON: Sendable, Equatable, Codable {
 extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral,
     ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
 {
+    /// A text.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// A number.
     public init(integerLiteral value: Int64) { self = .int(value) }
+    /// A boolean.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// A list.
     public init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    /// An object; of a key that comes twice the last counts.
     public init(dictionaryLiteral elements: (String, JSON)...) {
         self = .object(Dictionary(elements) { _, last in last })
     }
+    /// null.
     public init(nilLiteral: ()) { self = .null }
 
     init(_ value: String?) { self = value.map { .string($0) } ?? .null }

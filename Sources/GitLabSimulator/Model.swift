@@ -2,65 +2,96 @@ import Foundation
 
 /// A personal access token and what its owner may do.
 public struct AccessToken: Sendable {
+    /// The token itself.
     public var secret: String
+    /// Such as `api`, `read_api`, `create_runner`.
     public var scopes: Set<String>
+    /// Its owner is an administrator.
     public var isAdmin: Bool
+    /// false: an administrator has to switch admin mode on for more than others may, and this token can't.
+    public var hasAdminMode: Bool
     /// Ids of the projects its owner is a member of.
     public var projects: Set<Int64>
-    public init(secret: String, scopes: Set<String>, isAdmin: Bool, projects: Set<Int64> = []) {
+
+    /// - Parameters:
+    ///   - secret: the token itself.
+    ///   - scopes: such as `api` and `read_api`.
+    ///   - isAdmin: whether its owner is an administrator.
+    ///   - hasAdminMode: false for an administrator without admin mode.
+    ///   - projects: ids of the projects its owner is a member of.
+    public init(secret: String, scopes: Set<String>, isAdmin: Bool, hasAdminMode: Bool = true, projects: Set<Int64> = []) {
+        self.hasAdminMode = hasAdminMode
         self.secret = secret
         self.scopes = scopes
         self.isAdmin = isAdmin
         self.projects = projects
     }
+
+    var maySeeAll: Bool { isAdmin && hasAdminMode }
 }
 
+/// A project and its pipeline's file.
 public struct Project: Sendable {
     public var id: Int64
+    /// With its namespace, such as `root/demo`.
     public var path: String
     public var name: String
     /// The bare repository; nil when the project has none.
     public var repository: String?
+    /// The commit that pipelines run for.
     public var sha: String
+    /// The text of its `.gitlab-ci.yml`.
     public var pipelineFile: String
+    /// Takes script lines with a colon that YAML reads as a mapping.
     public var acceptsUnquotedColons: Bool
     /// The project's own CI variables.
     public var variables: [String: String]
 }
 
+/// A runner that was registered.
 public struct RegisteredRunner: Sendable {
     public var id: Int64
     public var token: String
+    /// `instance_type`, `group_type` or `project_type`.
     public var type: String
     public var projectID: Int64?
     public var groupID: Int64?
     public var description: String
     public var tags: [String]
+    /// Whether it takes jobs without tags.
     public var runUntagged: Bool
     public var paused: Bool
     public var maintenanceNote: String?
+    /// When it last asked for a job or wrote a log; nil until it has.
     public var contactedAt: Date?
     /// By user token, or by the runner itself with its own.
     public internal(set) var jobsTaken = 0
 }
 
+/// A job, from its making to its end.
 public struct SimulatedJob: Sendable {
     public var id: Int64
     public var pipelineID: Int64
     public var projectID: Int64
+    /// Its part of the pipeline's file.
     public var definition: PipelineFile.Job
     public var variables: [String: String]
+    /// As GitLab names it, in lower case.
     public var status: String
     public var token: String
     public var runnerID: Int64?
+    /// Its log so far.
     public var trace: [UInt8] = []
     public var failureReason: String?
+    /// With milliseconds; hooks tell whole seconds.
     public var createdAt: Date
     public var queuedAt: Date?
     public var startedAt: Date?
     public var finishedAt: Date?
 
+    /// Whether it has ended. A skipped job comes back when an earlier one is retried.
     public var isOver: Bool { ["success", "failed", "canceled", "skipped"].contains(status) }
+    /// Its log as text.
     public var traceText: String { String(decoding: trace, as: UTF8.self) }
 }
 
@@ -84,24 +115,21 @@ struct Hook: Sendable {
 
 /// What goes wrong with job hooks; chances from 0 to 1, drawn from one seed.
 public struct HookFaults: Sendable {
+    /// The chance that a delivery isn't made.
     public var lost: Double
+    /// The chance that it is made twice.
     public var doubled: Double
     /// Seconds that each delivery is late by, which also reorders them.
     public var delay: ClosedRange<Double>
+    /// - Parameters:
+    ///   - lost: from 0 to 1.
+    ///   - doubled: from 0 to 1.
+    ///   - delay: in seconds.
     public init(lost: Double = 0, doubled: Double = 0, delay: ClosedRange<Double> = 0...0) {
         self.lost = lost
         self.doubled = doubled
         self.delay = delay
     }
-}
-
-/// What an API call gets in place of its answer.
-public enum Fault: Sendable {
-    case status(Int, retryAfter: Int? = nil)
-    /// The call takes effect, and its answer is lost.
-    case dropAnswer
-    case garbage
-    case delay(Duration)
 }
 
 /// GitLab says no.
@@ -120,14 +148,18 @@ struct Refused: Error {
                 "scope": .string(needed),
             ])
     }
-    static func notFound(_ what: String) -> Refused { Refused(status: 404, body: ["message": .string("404 \(what) Not Found")]) }
+    static func notFound(_ what: String? = nil) -> Refused {
+        Refused(status: 404, body: ["message": .string(what.map { "404 \($0) Not Found" } ?? "404 Not Found")])
+    }
     static func bad(_ why: String) -> Refused { Refused(status: 400, body: ["error": .string(why)]) }
 }
 
 /// SplitMix64: small, and the same for the same seed everywhere.
 public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
+    /// - Parameter seed: the same seed gives the same numbers.
     public init(seed: UInt64) { state = seed }
+    /// The next number.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state

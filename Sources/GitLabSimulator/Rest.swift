@@ -7,7 +7,7 @@ extension Instance {
     func visibleProject(_ call: Call, scope: String = "read_api") throws -> Project {
         let token = try access(call.secret, anyOf: [scope])
         // Not allowed to know and not there look the same.
-        guard let project = project(named: call.path["id"] ?? ""), token.isAdmin || token.projects.contains(project.id) else {
+        guard let project = project(named: call.path["id"] ?? ""), token.maySeeAll || token.projects.contains(project.id) else {
             throw Refused.notFound("Project")
         }
         return project
@@ -15,26 +15,27 @@ extension Instance {
 
     func visibleJob(_ call: Call, scope: String = "read_api") throws -> SimulatedJob {
         let project = try visibleProject(call, scope: scope)
-        guard let job = jobs[call.job], job.projectID == project.id else { throw Refused.notFound("Not found") }
+        guard let job = jobs[call.job], job.projectID == project.id else { throw Refused.notFound() }
         return job
     }
 
     func visibleRunner(_ call: Call, scopes: [String]) throws -> RegisteredRunner {
         let token = try access(call.secret, anyOf: scopes)
         guard let runner = runners[call.id] else { throw Refused.notFound("Runner") }
-        guard token.isAdmin || runner.projectID.map(token.projects.contains) ?? false else { throw Refused.forbidden() }
+        guard token.maySeeAll || runner.projectID.map(token.projects.contains) ?? false else { throw Refused.forbidden() }
         return runner
     }
 
     func listProjects(_ call: Call) throws -> Response {
         let token = try access(call.secret, anyOf: ["read_api"])
         let onlyMember = call["membership"]?.flag ?? false
-        let visible = projects.values.filter { token.projects.contains($0.id) || (token.isAdmin && !onlyMember) }.sorted { $0.id > $1.id }
+        let visible = projects.values.filter { token.projects.contains($0.id) || (token.maySeeAll && !onlyMember) }.sorted { $0.id > $1.id }
         return try page(visible.map(resource), call)
     }
 
     func listJobs(_ call: Call) throws -> Response {
         let project = try visibleProject(call)
+        guard !disturbances.projectsWithoutCI.contains(project.id) else { throw Refused.forbidden() }
         let scopes = Set(call.all("scope[]"))
         let known: Set<String> = [
             "created", "waiting_for_resource", "preparing", "pending", "running", "success", "failed", "canceling", "canceled", "skipped", "manual",
@@ -42,7 +43,7 @@ extension Instance {
         ]
         guard scopes.isSubset(of: known) else { throw Refused.bad("scope does not have a valid value") }
         let found = jobs.values.filter { $0.projectID == project.id && (scopes.isEmpty || scopes.contains($0.status)) }.sorted { $0.id > $1.id }
-        return try page(found.map(resource), call)
+        return try page(found.map { bent(resource($0), id: $0.id) }, call)
     }
 
     /// One page, with `Link`, and a 304 when the client has it already.
@@ -105,10 +106,10 @@ extension Instance {
         let untagged = call["run_untagged"]?.flag ?? true
         switch type {
         case "instance_type":
-            guard token.isAdmin else { throw Refused.forbidden("403 Forbidden - Insufficient permissions") }
+            guard token.maySeeAll else { throw Refused.forbidden("403 Forbidden - Insufficient permissions") }
         case "project_type":
             guard let id = call["project_id"]?.number else { throw Refused.bad("project_id is missing") }
-            guard projects[id] != nil, token.isAdmin || token.projects.contains(id) else { throw Refused.notFound("Project") }
+            guard projects[id] != nil, token.maySeeAll || token.projects.contains(id) else { throw Refused.notFound("Project") }
         default:
             guard call["group_id"]?.number != nil else { throw Refused.bad("group_id is missing") }
         }
@@ -134,7 +135,7 @@ extension Instance {
 
     func listRunners(_ call: Call) throws -> Response {
         let token = try access(call.secret, anyOf: ["read_api"])
-        let visible = runners.values.filter { token.isAdmin || $0.projectID.map(token.projects.contains) ?? false }.sorted { $0.id > $1.id }
+        let visible = runners.values.filter { token.maySeeAll || $0.projectID.map(token.projects.contains) ?? false }.sorted { $0.id > $1.id }
         return try page(visible.map { resource($0, whole: false) }, call)
     }
 
@@ -179,41 +180,5 @@ extension Instance {
             throw Refused.forbidden("403 Forbidden")
         }
         return repository
-    }
-
-    // MARK: GraphQL
-
-    /// The one query that is known here: all jobs of the instance, for administrators.
-    func graphQL(_ call: Call) throws -> Response {
-        let token = try access(call.secret, anyOf: ["read_api"])
-        guard let query = call["query"]?.text,
-            let match = query.firstMatch(of: /jobs\s*\(\s*statuses:\s*\[([A-Z_,\s]*)\]\s*,\s*first:\s*(\d+)(?:\s*,\s*after:\s*"([^"]*)")?\s*\)/)
-        else {
-            return respond(200, ["errors": [["message": "Parse error on query"]]])
-        }
-        guard token.isAdmin else { return respond(200, ["data": ["jobs": nil]]) }
-        let statuses = Set(match.1.split(separator: ",").map { $0.filter { !$0.isWhitespace }.lowercased() })
-        let size = min(Int(match.2) ?? 100, 100)
-        let after = match.3.flatMap { Int64($0) } ?? .max
-        let found = jobs.values.filter { statuses.contains($0.status) && $0.id < after }.sorted { $0.id > $1.id }
-        let part = found.prefix(size)
-        let nodes = part.map { job -> JSON in
-            [
-                "id": .string("gid://gitlab/Ci::Build/\(job.id)"), "name": .string(job.definition.name), "status": .string(job.status.uppercased()),
-                "tags": .array(job.definition.tags.map { .string($0) }), "queuedAt": Self.iso(job.queuedAt),
-                "runner": job.runnerID.map { ["id": .string("gid://gitlab/Ci::Runner/\($0)")] } ?? nil,
-                "pipeline": ["project": ["id": .string("gid://gitlab/Project/\(job.projectID)"), "fullPath": JSON(projects[job.projectID]?.path)]],
-            ]
-        }
-        return respond(
-            200,
-            [
-                "data": [
-                    "jobs": [
-                        "nodes": .array(nodes),
-                        "pageInfo": ["hasNextPage": .bool(found.count > part.count), "endCursor": JSON(part.last.map { String($0.id) })],
-                    ]
-                ]
-            ])
     }
 }

@@ -65,21 +65,22 @@ struct SimulatorMiddleware: RouterMiddleware {
     let instance: Instance
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
-        switch await instance.fault(for: request.method.rawValue, request.uri.path) {
-        case .status(let code, let retryAfter):
-            return respond(code, ["message": .string("\(code)")], headers: retryAfter.map { [("Retry-After", "\($0)")] } ?? [])
-        case .garbage:
-            return Response(status: .ok, headers: [.contentType: "text/html"], body: .init(byteBuffer: ByteBuffer(string: "<html>Sign in</html>")))
+        let fault = await instance.fault(for: request.method.rawValue, request.uri.path)
+        if let answer = fault?.answer(to: request) { return answer }
+        switch fault {
         case .dropAnswer:
             _ = try await next(request, context)
             return respond(502, ["message": "502 Bad Gateway"])
         case .delay(let duration): try await Task.sleep(for: duration)
-        case nil: break
+        default: break
         }
         do {
             return try await next(request, context)
         } catch let refused as Refused {
             return respond(refused.status, refused.body, headers: refused.headers)
+        } catch let error as HTTPError where error.status == .notFound {
+            // No such route.
+            return respond(404, ["error": "404 Not Found"])
         } catch let invalid as PipelineFile.Invalid {
             return respond(400, ["message": ["base": [.string(invalid.description)]]])
         }
@@ -122,7 +123,8 @@ struct Routes {
         api.get("projects/{id}/jobs") { request, context in try await instance.listJobs(Call(request, context)) }
         api.get("projects/{id}/jobs/{job}") { request, context in
             let call = try await Call(request, context)
-            return respond(200, await instance.resource(try await instance.visibleJob(call)))
+            let job = try await instance.visibleJob(call)
+            return respond(200, await instance.bent(await instance.resource(job), id: job.id))
         }
         api.get("projects/{id}/jobs/{job}/trace") { request, context in
             let job = try await instance.visibleJob(try await Call(request, context))
@@ -157,7 +159,7 @@ struct Routes {
         api.post("user/runners") { request, context in try await instance.createRunner(Call(request, context)) }
         api.get("runners/all") { request, context in
             let call = try await Call(request, context)
-            guard try await instance.access(call.secret, anyOf: ["read_api"]).isAdmin else { throw Refused.forbidden() }
+            guard try await instance.access(call.secret, anyOf: ["read_api"]).maySeeAll else { throw Refused.forbidden() }
             return try await instance.listRunners(call)
         }
         api.get("runners") { request, context in

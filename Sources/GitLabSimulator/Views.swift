@@ -2,14 +2,23 @@ import Foundation
 
 /// GitLab's JSON for what the instance holds.
 extension Instance {
+    /// The API's times, in an instance whose time zone is two hours east: `2026-11-24T11:10:00.102+02:00`.
     static func iso(_ date: Date?) -> JSON {
         guard let date else { return .null }
-        return .string(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        let local = (date + 7200).formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        return .string(local.dropLast() + "+02:00")
     }
 
-    private static func isoWhole(_ date: Date?) -> JSON {
+    /// GraphQL's times and the newer ones of hooks: `2026-11-24T09:10:00Z`.
+    static func isoWhole(_ date: Date?) -> JSON {
         guard let date else { return .null }
         return .string(date.formatted(.iso8601))
+    }
+
+    /// The older times of hooks: `2026-11-24 09:10:00 UTC`.
+    private static func hookTime(_ date: Date?) -> JSON {
+        guard let date else { return .null }
+        return .string(date.formatted(.iso8601).replacing("T", with: " ").replacing("Z", with: " UTC"))
     }
 
     func hookPayload(_ job: SimulatedJob) -> JSON {
@@ -24,11 +33,11 @@ extension Instance {
                     "is_shared": .bool($0.type == "instance_type"), "tags": .array($0.tags.map { .string($0) }),
                 ]
             } ?? job.runnerID.map { ["id": .int($0), "description": "gone", "tags": []] } ?? nil
-        return [
+        let payload: JSON = [
             "object_kind": "build", "ref": .string(ref), "tag": false, "before_sha": .string(String(repeating: "0", count: 40)),
             "sha": .string(project?.sha ?? ""), "retries_count": 0, "build_id": .int(job.id), "build_name": .string(job.definition.name),
-            "build_stage": .string(job.definition.stage), "build_status": .string(job.status), "build_created_at": Self.iso(job.createdAt),
-            "build_started_at": Self.iso(job.startedAt), "build_finished_at": Self.iso(job.finishedAt),
+            "build_stage": .string(job.definition.stage), "build_status": .string(job.status), "build_created_at": Self.hookTime(job.createdAt),
+            "build_started_at": Self.hookTime(job.startedAt), "build_finished_at": Self.hookTime(job.finishedAt),
             "build_created_at_iso": Self.isoWhole(job.createdAt), "build_started_at_iso": Self.isoWhole(job.startedAt),
             "build_finished_at_iso": Self.isoWhole(job.finishedAt), "build_duration": Self.seconds(job.startedAt, job.finishedAt),
             "build_queued_duration": Self.seconds(job.queuedAt, job.startedAt ?? Date()), "build_allow_failure": .bool(job.definition.allowFailure),
@@ -46,6 +55,8 @@ extension Instance {
             ],
             "environment": nil,
         ]
+        guard disturbances.hooksLikeGitLab15, case .object(let fields) = payload else { return payload }
+        return .object(fields.filter { $0.key != "project" && !$0.key.hasSuffix("_iso") })
     }
 
     private static func seconds(_ from: Date?, _ to: Date?) -> JSON {

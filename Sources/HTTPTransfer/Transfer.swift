@@ -42,6 +42,8 @@ final class Transfer: @unchecked Sendable {
         autogit_curl_setopt_string(easy, CURLOPT_CUSTOMREQUEST, request.method)
         autogit_curl_setopt_long(easy, CURLOPT_NOSIGNAL, 1)
         autogit_curl_setopt_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
+        // A redirect is an answer: following it would take tokens to wherever it points.
+        autogit_curl_setopt_long(easy, CURLOPT_FOLLOWLOCATION, 0)
         autogit_curl_setopt_long(easy, CURLOPT_CONNECTTIMEOUT_MS, 10_000)
         autogit_curl_setopt_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
         autogit_curl_setopt_pointer(easy, CURLOPT_ERRORBUFFER, errorBuffer)

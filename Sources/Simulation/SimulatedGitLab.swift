@@ -203,8 +203,9 @@ final class SimulatedForge: Forge, @unchecked Sendable {
 
     func job(project: Int64, id: JobID) async throws -> JobObservation? {
         try await call("job") { [world] gitlab in
-            if gitlab.deniesJobs { return nil }
-            return gitlab.jobs[gitlab.inside(id)].flatMap { $0.visibleFrom <= world.now ? gitlab.observation($0) : nil }
+            // A job that polls never see would not be seen alive again.
+            guard let job = gitlab.jobs[gitlab.inside(id)], job.isHidden || !gitlab.deniesJobs else { return nil }
+            return job.visibleFrom <= world.now ? gitlab.observation(job) : nil
         }
     }
 

@@ -151,7 +151,7 @@ public final class Simulation: @unchecked Sendable {
     private func deliver(_ job: JobID, _ body: [UInt8]) {
         guard let daemon else {
             // Either systemd holds the connection, or GitLab gave up.
-            if world.strikes("hook refused while the daemon was away", world.rates.hookLost > 0 ? 0.5 : 0) { return }
+            if world.gitlab.jobs[job]?.isHidden != true, world.strikes("hook refused while the daemon was away", world.rates.hookLost > 0 ? 0.5 : 0) { return }
             backlog.append((job, body))
             return
         }

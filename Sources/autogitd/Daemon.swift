@@ -39,7 +39,7 @@ struct Daemon {
             .init(
                 url: settings.gitlab.url, token: settings.gitlab.token, projects: settings.gitlab.projects,
                 caFile: settings.gitlab.caFile),
-            http: http, log: log)
+            http: http)
         let coordinator = Coordinator(
             .init(settings), forges: [.default: forge],
             drivers: [

@@ -39,14 +39,14 @@ import Testing
         }
     }
 
-    func rig(hooks: Bool = true, poll: String = "0s", cooldown: String = "2s", pool: String = "") async throws -> Rig {
+    func rig(hooks: Bool = true, poll: String = "0s", cooldown: String = "2s", pool: String = "", isAdmin: Bool = true) async throws -> Rig {
         let engine = try await TestEngine.shared.value
         try await engine.ensureRunnerImage(recipe: Self.root + "/scripts/runner-image")
         let directory = "/tmp/autogit-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let gitlab = try await GitLabSimulator.start(directory: directory)
         let token = "glpat-e2e-\(UInt64.random(in: 0 ... .max))"
-        await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: true))
         let project = try await gitlab.instance.addProject(path: "root/e2e", pipelineFile: Self.yaml)
+        await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: isAdmin, projects: [project.id]))
         let daemon = try DaemonUnderTest(
             program: product("autogitd"), directory: directory, gitlab: gitlab.url, token: token, engine: engine.socket, pollInterval: poll,
             settings: """

@@ -109,8 +109,7 @@ extension FleetState {
         for remark in poll.remarks where !known.contains(remark) { tell(.pollRemark(remark), subject: forge.name) }
         if poll.isComplete, !known.isEmpty { tell(.pollComplete, subject: forge.name) }
         forges[forge]?.remarks = poll.remarks
-        guard poll.isComplete else { return }
-        // What we believe active and no list shows is over, or gone.
+        // What we believe active and no list shows is over, or gone, or in the part that is left out: only the job itself tells.
         let present = Set(poll.jobs.map(\.id))
         for (id, tracked) in jobs where id.forge == forge && !present.contains(id.id) {
             if let confirmed = tracked.confirmedAt, confirmed >= began { continue }
