@@ -1,0 +1,267 @@
+import Testing
+
+@testable import Fleet
+
+/// What engines, GitLab and lost answers do to runners: a test for each fault that was reported or found.
+@Suite struct RunnerFaultTests {
+    private let registration = RegistrationRef(.default, 100)
+    private func look(_ scene: inout Scene, _ objects: [DriverObject]) {
+        scene.take(.decided(.look(Scene.place)))
+        scene.pass(.milliseconds(5))
+        scene.take(.done(.look(Scene.place), .success(.objects(objects))))
+    }
+    private func object(_ id: RunnerID, running: Bool = true, started: Bool = true) -> DriverObject {
+        DriverObject(id: "c-\(id)", runner: id, running: running, started: started, exitCode: nil)
+    }
+    private func step(_ scene: inout Scene, _ action: Action, _ result: Result<Answer, Trouble> = .success(.done)) {
+        scene.take(.decided(action))
+        scene.take(.done(action, result))
+    }
+
+    // MARK: Pausing
+
+    /// The pause takes effect and its answer is lost: the runner is no supply from the intent on, and is paused again.
+    @Test func aLostPauseIsNoSupplyAndIsTriedAgain() {
+        var scene = Scene()
+        scene.add("one")
+        scene.take(.decided(.leave("one", reason: "r", failed: false)))
+        guard case .runner(let stored)? = scene.changes.last(where: { if case .runner = $0 { true } else { false } }) else {
+            Issue.record("the intent is not saved")
+            return
+        }
+        #expect(stored.phase == .pausing)
+        step(&scene, .pause("one", registration), .failure(Trouble("timed out", isOutage: true)))
+        scene.take(.done(.poll(.default), .success(.poll(Poll(jobs: [], isComplete: true)))))
+        scene.queue(1)
+        #expect(scene.plan().launches == ["p:1"])
+        scene.pass(.seconds(60))
+        #expect(scene.plan().actions.contains(.pause("one", registration)))
+    }
+
+    /// A kill between the pause and its answer: the next life has the phase from the disk.
+    @Test func aPauseThatALifeBeganIsFinishedByTheNext() {
+        var scene = Scene()
+        scene.add("one", .pausing)
+        let memory = Memory(instance: "i", jobs: [], runners: [scene.state.runners["one"]].compactMap { $0 }, finishedJobs: [], pausedPools: [])
+        scene = Scene()
+        scene.take(.remembered(memory))
+        #expect(scene.plan().actions.contains(.pause("one", registration)))
+        #expect(!scene.plan().contains { if case .launch = $0 { true } else { false } })
+    }
+
+    /// Nothing is ever unpaused: one that was given up and has called after all drains, with its job, and is replaced.
+    @Test func aRunnerThatCallsAfterItWasGivenUpDrains() {
+        var scene = Scene()
+        scene.add("one", .starting)
+        scene.take(.decided(.leave("one", reason: "no contact", failed: true)))
+        step(&scene, .pause("one", registration))
+        step(&scene, .verify("one", registration), .success(.jobs([7], contacted: true)))
+        #expect(scene.phase("one") == .draining && scene.state.runners["one"]?.currentJob == 7 && scene.state.runners["one"]?.failed == false)
+        #expect(scene.state.pools[0].failures == 0)
+        step(&scene, .verify("one", registration), .success(.jobs([], contacted: true)))
+        #expect(scene.phase("one") == .stopping)
+    }
+
+    @Test func aRunnerThatNeverCalledFailsItsPool() {
+        var scene = Scene()
+        scene.add("one", .starting)
+        scene.take(.decided(.leave("one", reason: "no contact with GitLab within 2m", failed: true)))
+        step(&scene, .pause("one", registration))
+        step(&scene, .verify("one", registration), .success(.jobs([], contacted: false)))
+        #expect(scene.phase("one") == .ended && scene.state.pools[0].failures == 1)
+        #expect(scene.told { $0 == .startFailed("no contact with GitLab within 2m", .noContact) })
+        // Its last words are read before it is removed, by an action and not in the middle of everything.
+        #expect(scene.plan().actions.contains(.readLog("one", Scene.place)))
+        step(&scene, .readLog("one", Scene.place), .success(.lines(["boom"])))
+        #expect(scene.told { $0 == .lastLines(["boom"]) } && scene.plan().actions.contains(.remove("one", Scene.place, registration)))
+    }
+
+    // MARK: Time-outs
+
+    @Test func aStartingRunnerOfAPoolThatIsGoneLeaves() {
+        var scene = Scene()
+        scene.add("one", .starting)
+        scene.take(.configured(.init(pools: [])))
+        #expect(scene.plan().contains { $0 == .leave("one", reason: "its pool is no longer configured", failed: false) })
+    }
+
+    /// While GitLab is away a runner can't call, and nobody can ask.
+    @Test func anOutageIsNoMissingContactAndNoRefusal() {
+        var scene = Scene()
+        scene.add("one", .starting, gitlab: 1)
+        scene.add("two", .ready, gitlab: 2)
+        scene.queue(1, 2, 3)
+        scene.take(.done(.poll(.default), .failure(Trouble("down", isOutage: true))))
+        scene.pass(.seconds(3600))
+        #expect(!scene.plan().contains { if case .leave = $0 { true } else { false } })
+        scene.take(.done(.ping(.default), .success(.done)))
+        #expect(!scene.plan().contains { if case .leave = $0 { true } else if case .refuse = $0 { true } else { false } })
+        scene.pass(.seconds(120))
+        #expect(scene.plan().contains { if case .leave("one", _, true) = $0 { true } else { false } })
+    }
+
+    @Test(arguments: [(Trouble("500", isOutage: true), 0), (Trouble("403 no scope"), 1), (Trouble("401", tokenRefused: true), 0)])
+    func aLaunchThatFailsForGitLabsSakeIsNotHeldAgainstThePool(trouble: Trouble, failures: Int) {
+        var scene = Scene()
+        scene.take(.decided(.launch("one", pool: "p", job: nil)))
+        scene.take(.launching("one", .registrationFailed(trouble)))
+        scene.take(.done(.launch("one", pool: "p", job: nil), .failure(trouble)))
+        #expect(scene.phase("one") == .ended && scene.state.pools[0].failures == failures)
+    }
+
+    // MARK: Refusals
+
+    /// One job that can't be taken costs one idle runner at a time, and then waits: the others stay.
+    @Test func aJobThatNobodyTakesDismissesOneRunnerAndNotAll() {
+        var scene = Scene()
+        for id in ["one", "two", "three"] { scene.add(id, gitlab: Int64(id.utf8.count * 7 + Int(id.utf8.first ?? 0))) }
+        scene.queue(1)
+        scene.pass(.seconds(120))
+        // Both must be confirmed first.
+        #expect(scene.plan().actions.contains(.ask(Scene.ref(1), project: 1)))
+        scene.answer(Scene.seen(1))
+        guard case .verify(let id, let registration?)? = scene.plan().actions.first(where: { if case .verify = $0 { true } else { false } }) else {
+            Issue.record("the runner's idleness is not confirmed")
+            return
+        }
+        step(&scene, .verify(id, registration), .success(.jobs([], contacted: true)))
+        let refusals = scene.plan().actions.filter { if case .refuse = $0 { true } else { false } }
+        #expect(refusals == [.refuse(Scene.ref(1), by: id)])
+        scene.take(.decided(refusals[0]))
+        #expect(scene.state.runners.values.count { $0.phase == .pausing } == 1)
+        // The other idle ones had their chance: a new one is tried.
+        #expect(scene.plan().launches == ["p:1"])
+        #expect(!scene.plan().contains { if case .refuse = $0 { true } else { false } })
+    }
+
+    @Test func theSecondRefusalHoldsTheJobForFiveMinutesAndNotForForty() {
+        var scene = Scene()
+        scene.queue(1)
+        scene.add("one", gitlab: 1)
+        scene.add("two", gitlab: 2)
+        scene.take(.decided(.refuse(Scene.ref(1), by: "one")))
+        scene.take(.decided(.refuse(Scene.ref(1), by: "two")))
+        #expect(scene.plan().reason(1) == .held)
+        scene.pass(.seconds(300))
+        #expect(scene.plan().launches == ["p:1"])
+    }
+
+    // MARK: Starts
+
+    /// A start that failed may take effect yet. So the runner is paused before it is taken away, and a job that it got
+    /// meanwhile is not lost.
+    @Test func aStartThatTakesEffectAfterItsTimeoutLosesNoJob() {
+        var scene = Scene()
+        scene.take(.decided(.launch("one", pool: "p", job: nil)))
+        scene.take(.launching("one", .registered(100)))
+        scene.take(.launching("one", .created("c-one")))
+        scene.take(.launching("one", .startUnclear(Trouble("timed out", isOutage: true))))
+        scene.take(.done(.launch("one", pool: "p", job: nil), .success(.done)))
+        scene.pass(.seconds(1))
+        look(&scene, [object("one", started: false)])
+        #expect(scene.phase("one") == .pausing)
+        step(&scene, .pause("one", registration))
+        // It started after all, and took a job just before the pause.
+        look(&scene, [object("one")])
+        step(&scene, .verify("one", registration), .success(.jobs([7], contacted: true)))
+        #expect(scene.phase("one") == .draining && scene.state.runners["one"]?.currentJob == 7)
+        #expect(!scene.plan().contains { if case .remove = $0 { true } else { false } })
+    }
+
+    @Test func aStartThatAnEarlierLifeBeganIsFoundOrGivenUp() {
+        var scene = Scene()
+        scene.add("one", .requested, gitlab: 1)
+        scene.add("two", .requested, gitlab: 2)
+        look(&scene, [object("one"), object("two", started: false)])
+        #expect(scene.phase("one") == .starting && scene.phase("two") == .ended)
+        // A registration whose answer went with that life is looked for.
+        scene.pass(Beat.sweepSoon)
+        #expect(scene.plan().actions.contains(.sweep(.default)))
+    }
+
+    // MARK: The end
+
+    @Test func aRefusedStopSignalEndsTheRunner() {
+        var scene = Scene()
+        scene.add("one", .stopping)
+        for _ in 0..<3 {
+            #expect(scene.plan().actions.contains(.signal("one", Scene.place, "SIGQUIT")))
+            step(&scene, .signal("one", Scene.place, "SIGQUIT"), .failure(Trouble("no such signal")))
+            scene.pass(.seconds(60))
+        }
+        #expect(scene.phase("one") == .ended && scene.state.runners["one"]?.reason?.contains("no such signal") == true)
+    }
+
+    @Test func anEngineThatIsAwayRefusesNothing() {
+        var scene = Scene()
+        scene.add("one", .stopping)
+        for _ in 0..<9 { step(&scene, .signal("one", Scene.place, "SIGQUIT"), .failure(Trouble("no socket", isOutage: true))) }
+        #expect(scene.phase("one") == .stopping)
+    }
+
+    /// It is told with the reason, keeps its share of the host's budget, and blocks nobody else in its pool.
+    @Test func aContainerThatCannotBeRemovedIsStuckAndDoesNotBlockItsPool() {
+        var scene = Scene([Scene.pool(max: 1)], budget: HostBudget(memory: 2 << 30))
+        scene.add("one", .ended)
+        scene.queue(1)
+        #expect(scene.plan().reason(1) == .atMaximum(pool: "p", max: 1))
+        for _ in 0..<3 {
+            #expect(scene.state.stuckReason(of: "one") == nil)
+            step(&scene, .remove("one", Scene.place, registration), .success(.removal(container: Trouble("500: busy"), registration: nil)))
+            scene.pass(.seconds(60))
+        }
+        #expect(scene.state.stuckReason(of: "one") == "500: busy" && scene.events.count { $0.kind == .stuck("500: busy") } == 1)
+        #expect(scene.plan().launches == ["p:1"])
+        // The registration is gone already; the container is tried again.
+        #expect(scene.plan().actions.contains(.remove("one", Scene.place, nil)))
+        scene.add("two", pool: scene.state.pools[0].pool, gitlab: 2, job: 9)
+        scene.state.pools[0].pool.maxRunners = 5
+        #expect(scene.plan().reason(1)?.code == "memory-budget")
+    }
+
+    @Test func aContainerThatIsGoneHoldsNothingWhileGitLabIsAway() {
+        var scene = Scene([Scene.pool(max: 1)], budget: HostBudget(memory: 1 << 30))
+        scene.add("one", .ended)
+        step(&scene, .remove("one", Scene.place, registration), .success(.removal(container: nil, registration: Trouble("down", isOutage: true))))
+        scene.take(.done(.ping(.default), .success(.done)))
+        scene.queue(1)
+        #expect(scene.plan().launches == ["p:1"])
+    }
+
+    @Test func aRegistrationThatGitLabDeniesIsBelievedGoneWhenSaidTwice() {
+        var scene = Scene()
+        scene.add("one", .draining)
+        step(&scene, .verify("one", registration), .success(.noRegistration))
+        #expect(scene.phase("one") == .draining)
+        scene.pass(.seconds(30))
+        step(&scene, .verify("one", registration), .success(.noRegistration))
+        #expect(scene.phase("one") == .stopping)
+    }
+
+    // MARK: Orphans
+
+    @Test func whatIsBeingRemovedOrMadeIsNoOrphan() {
+        var scene = Scene()
+        scene.add("one", .ended)
+        scene.take(.decided(.look(Scene.place)))
+        scene.pass(.milliseconds(5))
+        step(&scene, .remove("one", Scene.place, registration), .success(.removal(container: nil, registration: nil)))
+        #expect(scene.state.runners.isEmpty)
+        // The list was made before it went.
+        scene.take(.done(.look(Scene.place), .success(.objects([object("one"), object("stranger")]))))
+        #expect(scene.events.filter { $0.kind == .orphan }.map(\.subject) == ["autogit-runner-stranger"])
+        scene.take(.decided(.launch("two", pool: "p", job: nil)))
+        #expect(!scene.state.isGhost(ForgeRunner(id: 9, description: "autogit-runner-two", maintenanceNote: nil, hasContacted: false), of: .default, since: scene.now))
+    }
+
+    @Test func aRegistrationWhoseRunnerWentWithoutItIsAGhost() {
+        var scene = Scene()
+        scene.add("one", .ended)
+        scene.state.runners["one"]?.gitlabID = nil
+        scene.take(.decided(.sweep(.default)))
+        step(&scene, .remove("one", Scene.place, nil), .success(.removal(container: nil, registration: nil)))
+        let late = ForgeRunner(id: 9, description: "autogit-runner-one", maintenanceNote: nil, hasContacted: false)
+        scene.take(.done(.sweep(.default), .success(.registrations([late]))))
+        #expect(scene.plan().actions.contains(.unregister(RegistrationRef(.default, 9))))
+    }
+}
