@@ -254,6 +254,19 @@ import Testing
         #expect(!scene.state.isGhost(ForgeRunner(id: 9, description: "autogit-runner-two", maintenanceNote: nil, hasContacted: false), of: .default, since: scene.now))
     }
 
+    /// Found by seed 730: a GitLab that was installed afresh gave a number out again, and the end of its old owner took it from
+    /// the new one.
+    @Test func theEndOfAnOldOwnerTakesNoNumberFromANewOne() {
+        var scene = Scene()
+        scene.add("old", .ended, gitlab: 9)
+        scene.add("new", gitlab: 9)
+        let reused = RegistrationRef(.default, 9)
+        step(&scene, .remove("old", Scene.place, reused), .success(.removal(container: nil, registration: nil)))
+        #expect(scene.state.owner(of: reused) == "new")
+        scene.hook(Scene.seen(1, .running, runner: 9))
+        #expect(scene.state.runners["new"]?.currentJob == 1)
+    }
+
     @Test func aRegistrationWhoseRunnerWentWithoutItIsAGhost() {
         var scene = Scene()
         scene.add("one", .ended)

@@ -227,7 +227,8 @@ extension FleetState {
         runners[id] = nil
         progress[id] = nil
         departed.insert(id, at: now)
-        if let registration = runner.registration {
+        // A GitLab that was installed afresh may have given the number to another runner since.
+        if let registration = runner.registration, owners[registration] == id {
             owners[registration] = nil
             unregistered.insert(registration, at: now)
         }
