@@ -140,7 +140,11 @@ let package = Package(
             name: "SystemdTests", dependencies: ["Systemd", "TestBench", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .testTarget(name: "autogitdTests", dependencies: ["autogitd", "Fleet", "Systemd", "TestBench"], swiftSettings: ours),
         .testTarget(
-            name: "FuzzTests", dependencies: ["autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator", "TestBench"],
+            name: "FuzzTests",
+            dependencies: [
+                "autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator", "TestBench", "ControlModel",
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: ours),
         .testTarget(name: "SimulationTests", dependencies: ["autogit-simulate", "TestBench"], swiftSettings: ours),
         .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),

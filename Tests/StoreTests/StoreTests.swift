@@ -34,17 +34,23 @@ import Testing
         #expect(try await first.history(of: "abc").map(\.event) == ["requested"])
     }
 
+    /// Writers whose changes share batches: the order in which each made its own is the order on disk.
     @Test func savesMadeTogetherKeepTheirOrder() async throws {
         let store = try SQLiteStore(path: path)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for id in 1...200 {
+        let now = now
+        await withTaskGroup(of: Void.self) { group in
+            for writer in 1...4 {
                 group.addTask {
-                    try await store.save([.job(Job(JobObservation(id: JobID(id), projectID: 1, status: .pending), at: Timestamp(milliseconds: 1)))])
+                    for step in 1...100 {
+                        store.enqueue([.history(HistoryEntry(runner: "r\(writer)", at: now, event: "\(step)"))])
+                        // Lets the other writers, and the one to the disk, come in between.
+                        await Task.yield()
+                    }
                 }
             }
-            try await group.waitForAll()
         }
-        #expect(try await store.load().jobs.count == 200)
+        try await store.flush()
+        for writer in 1...4 { #expect(try await store.history(of: "r\(writer)").map(\.event) == (1...100).map { "\($0)" }) }
     }
 
     @Test func aFileThatIsNoDatabaseIsRefusedAndKept() throws {
