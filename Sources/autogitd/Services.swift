@@ -115,7 +115,7 @@ struct Reloader: Service {
             let view = ReloadView(pools: settings.pools.map(\.name), needs_restart: running.needsRestart(for: settings))
             log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
             if view.needs_restart {
-                log.warning("Changes of [gitlab] url, token, secret or projects, [listen], [state] or [engine] need: systemctl restart autogit")
+                log.warning("Changes of [gitlab] name, url, token, secret or projects, [listen], [state] or [engine] need: systemctl restart autogit")
             }
             await tell()
             return view
@@ -135,7 +135,7 @@ struct Reloader: Service {
 extension Settings {
     /// Whether something differs that a reload doesn't take over.
     func needsRestart(for new: Settings) -> Bool {
-        gitlab.url != new.gitlab.url || gitlab.token != new.gitlab.token || gitlab.webhookSecret != new.gitlab.webhookSecret
+        gitlab.name != new.gitlab.name || gitlab.url != new.gitlab.url || gitlab.token != new.gitlab.token || gitlab.webhookSecret != new.gitlab.webhookSecret
             || gitlab.projects != new.gitlab.projects || gitlab.caFile != new.gitlab.caFile || httpHost != new.httpHost || httpPort != new.httpPort
             || controlSocket != new.controlSocket || controlToken != new.controlToken || stateDirectory != new.stateDirectory
             || engineSocket != new.engineSocket

@@ -134,10 +134,7 @@ import Testing
 
     /// Good TOML with keys and values of all kinds in all places.
     @Test func strangeConfigurations() throws {
-        let keys = [
-            "url", "token_file", "poll_interval", "projects", "name", "tags", "driver", "image", "memory", "cpus", "env", "register", "mounts", "cooldown",
-            "max_runners", "stop_signal", "warm", "http", "socket", "command", "x", "\"\"", "\"a b\"",
-        ]
+        let keys = SettingsSchema.sections.flatMap { $0.keys.map(\.name) } + SettingsSchema.pool.map(\.name) + ["x", "\"\"", "\"a b\""]
         let values = [
             "1", "-1", "0", "9223372036854775807", "1.5", "nan", "-inf", "1e308", "true", "\"\"", "\"x\"", "\"2GiB\"", "\"-5m\"", "\"99999999999999h\"",
             "\"http://[::1\"", "\"SIGQUIT\"", "\"group:\"", "[]", "[1, \"a\"]", "[[\"a\"]]", "{}", "{ a = 1 }", "1979-05-27", "07:32:00", "\"\\u0000\"",
