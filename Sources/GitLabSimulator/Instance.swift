@@ -2,7 +2,7 @@ import Foundation
 import HTTPTransfer
 
 /// The simulated GitLab's state, and what can be done to it. As strict as GitLab where a client could get
-/// something wrong; see `shared/reference/gitlab.md` of the project for where each fact comes from.
+/// something wrong.
 public actor Instance {
     /// As clients reach it; set when the server is up.
     public internal(set) var url = ""

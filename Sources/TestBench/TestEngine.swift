@@ -95,7 +95,7 @@ public struct TestEngine: Sendable {
         unlink(socket)
     }
 
-    /// What this machine's oddities need and no other gets: see shared/reference/test-machine.md of the project.
+    /// Settings for containers in which Podman itself runs without cgroup v2, without systemd, or with low limits; none elsewhere.
     static func machineSettings() -> String {
         let manager = FileManager.default
         var engine = ["events_logger = \"file\""]

@@ -59,7 +59,7 @@ import Testing
         #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("this is somebody's letter"))
     }
 
-    /// Rule 6: a webhook that was answered 2xx is on disk, also when the write of an earlier one had failed.
+    /// A webhook that was answered 2xx is on disk, also when the write of an earlier one had failed.
     @Test func whatCouldNotBeWrittenIsWrittenWithTheNextSave() async throws {
         let store = try SQLiteStore(path: path)
         let other = try DatabaseQueue(path: path)
