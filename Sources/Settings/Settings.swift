@@ -20,6 +20,7 @@ public struct Settings: Sendable {
         /// A bundle of CA certificates in PEM, in place of the system's.
         public var caFile: String?
     }
+    /// The GitLab to serve.
     public var gitlab: GitLab
     /// The address to listen on without systemd's sockets: a name, or an IPv4 or IPv6 address without brackets.
     public var httpHost: String
@@ -41,11 +42,13 @@ public struct Settings: Sendable {
 
 /// One error in the configuration: where it is, and what is expected there instead.
 public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The path as it was given.
     public var file: String
     /// Counted from 1; nil when the error belongs to no line.
     public var line: Int?
     /// The full name of the key, such as `pool[0].memory`.
     public var key: String?
+    /// What is wrong and what is expected, without the place. Contains no secret.
     public var message: String
 
     public init(file: String, line: Int? = nil, key: String? = nil, message: String) {
@@ -73,7 +76,9 @@ public struct InvalidSettings: Error, Sendable, CustomStringConvertible {
 
 /// The configuration sets nothing, like the file that the package installs. Not an error of the operator: the daemon waits for a reload.
 public struct NotConfigured: Error, Sendable, CustomStringConvertible {
+    /// The path as it was given.
     public var file: String
+    /// With the next step.
     public var description: String {
         "not configured yet: set url in [gitlab] and add a [[pool]] in \(file), and put the GitLab token into /etc/autogit/gitlab-token"
     }

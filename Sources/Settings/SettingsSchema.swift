@@ -6,7 +6,9 @@ import Glibc
 public enum SettingsSchema {
     /// A section that is there once at most.
     public struct Section: Sendable {
+        /// Without brackets.
         public let name: String
+        /// In the order of the manual.
         public let keys: [SettingKey<SettingsDraft>]
     }
 
