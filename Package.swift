@@ -138,6 +138,10 @@ let package = Package(
             ], swiftSettings: ours),
         .testTarget(
             name: "SystemdTests", dependencies: ["Systemd", "TestBench", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+        .testTarget(name: "ControlModelTests", dependencies: ["ControlModel"], swiftSettings: ours),
+        .testTarget(
+            name: "autogitctlTests",
+            dependencies: ["autogitctl", "ControlModel", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),
         .testTarget(name: "autogitdTests", dependencies: ["autogitd", "Fleet", "Systemd", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "FuzzTests",
