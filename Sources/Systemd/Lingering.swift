@@ -25,6 +25,6 @@ public struct Lingering: Sendable {
     /// For operators: the consequence and the remedy.
     public var advice: String {
         "Lingering is off for the user \(user.name): ten seconds after the last logout of \(user.name), systemd stops the engine or scopes "
-            + "of this user, and with them all runners and their jobs. To switch it on: loginctl enable-linger \(user.name)"
+            + "of this user, and with them all runners and their jobs. To enable it: loginctl enable-linger \(user.name)"
     }
 }
