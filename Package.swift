@@ -142,7 +142,7 @@ let package = Package(
         .testTarget(
             name: "autogitctlTests",
             dependencies: ["autogitctl", "ControlModel", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),
-        .testTarget(name: "autogitdTests", dependencies: ["autogitd", "Fleet", "Systemd", "TestBench"], swiftSettings: ours),
+        .testTarget(name: "autogitdTests", dependencies: ["autogitd", "Fleet", "Settings", "Systemd", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "FuzzTests",
             dependencies: [

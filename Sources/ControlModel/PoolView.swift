@@ -10,7 +10,7 @@ public struct PoolView: Codable, Sendable, Equatable {
     public var run_untagged: Bool
     /// The image of its containers; absent in scopes.
     public var image: String?
-    /// Whether an operator paused it: no runner is started in it, and those that run go on.
+    /// Whether an operator paused it: no runner is started in it, and those that run keep running.
     public var paused: Bool
     /// The most runners at once.
     public var max_runners: Int

@@ -121,7 +121,7 @@ struct SettingsReader {
 
     private mutating func pools(_ root: TOMLTable, budget: HostBudget) -> [Pool] {
         guard let value = root["pool"] else {
-            fail(Section(name: ""), nil, "there is no pool; add a section [[pool]] with name and tags")
+            fail(Section(name: ""), nil, "no pool is configured; add a section [[pool]] with name and tags")
             return []
         }
         guard let array = value.array else {
