@@ -26,7 +26,7 @@ check: bootstrap
 test: bootstrap
 	@scripts/test
 
-# The package in a virtual machine: real systemd, cgroup v2, rootless Podman.
+# The package under real systemd, cgroup v2 and rootless Podman, in a container and a virtual machine.
 test-system: bootstrap
 	@scripts/test-system
 
@@ -34,7 +34,7 @@ test-system: bootstrap
 simulate: bootstrap
 	@scripts/simulate --seeds $(SEEDS)
 
-# Deliberate bugs, each of which the simulation must catch.
+# Deliberate bugs that the simulation must catch.
 mutations: bootstrap
 	@scripts/mutations
 
@@ -42,7 +42,7 @@ mutations: bootstrap
 chaos: bootstrap
 	@scripts/chaos --kills $(KILLS)
 
-# Everything that comes from outside, bent and broken: CASES=n in all, a night's worth by default.
+# Broken input of all kinds from a seed: CASES=n in all, a night's worth by default.
 fuzz: bootstrap
 	@AUTOGIT_FUZZ_CASES=$$(($(CASES) / 6)) scripts/test --filter FuzzTests
 

@@ -139,9 +139,17 @@ let package = Package(
             ], swiftSettings: ours),
         .testTarget(
             name: "SystemdTests", dependencies: ["Systemd", "TestBench", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
-        .testTarget(name: "autogitdTests", dependencies: ["autogitd", "Fleet", "Systemd", "TestBench"], swiftSettings: ours),
+        .testTarget(name: "ControlModelTests", dependencies: ["ControlModel"], swiftSettings: ours),
         .testTarget(
-            name: "FuzzTests", dependencies: ["autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator", "TestBench"],
+            name: "autogitctlTests",
+            dependencies: ["autogitctl", "ControlModel", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),
+        .testTarget(name: "autogitdTests", dependencies: ["autogitd", "Fleet", "Settings", "Systemd", "TestBench"], swiftSettings: ours),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator", "TestBench", "ControlModel",
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: ours),
         .testTarget(name: "SimulationTests", dependencies: ["autogit-simulate", "TestBench"], swiftSettings: ours),
         .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),

@@ -1,2 +1,2 @@
-/// Of the daemon and its client; the same as in packaging/debian/changelog, as `make check` verifies.
+/// The version of the daemon and its client, the same as in packaging/debian/changelog, which `make check` verifies.
 public let autogitVersion = "0.2.1"

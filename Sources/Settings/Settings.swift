@@ -1,35 +1,54 @@
 import Fleet
 
-/// All of the configuration, checked.
+/// The whole configuration, checked: whoever has a value of this type has a configuration that works.
 public struct Settings: Sendable {
+    /// The section `[gitlab]`.
     public struct GitLab: Sendable {
+        /// The name by which AutoGit knows this GitLab in its database, never by its URL, which people change: 1 to 32 lower-case
+        /// letters, digits and hyphens.
+        public var name: String
+        /// GitLab's address as runners reach it, `http` or `https`, without a query or a user.
         public var url: String
+        /// An access token with the scope `api`, or `read_api`, `create_runner` and `manage_runner`.
         public var token: Secret
+        /// The value that GitLab sends as `X-Gitlab-Token`; nil when none is configured, and then webhooks are refused.
         public var webhookSecret: Secret?
-        /// Zero: no polling.
+        /// The time between two polls, at least a second; zero switches polling off.
         public var pollInterval: Duration
+        /// Paths or ids of the projects to poll when the token is not an administrator's; empty for all that it is a member of.
         public var projects: [String]
+        /// A bundle of CA certificates in PEM, in place of the system's.
         public var caFile: String?
     }
+    /// The GitLab to serve.
     public var gitlab: GitLab
-    /// host and port.
+    /// The address to listen on without systemd's sockets: a name, or an IPv4 or IPv6 address without brackets.
     public var httpHost: String
+    /// From 1 to 65535.
     public var httpPort: Int
+    /// The path of the control socket.
     public var controlSocket: String
-    /// For writing calls on TCP.
+    /// The bearer token that allows writing calls on TCP; nil when only the control socket takes them.
     public var controlToken: Secret?
+    /// The folder of the database and of the files of runners in scopes.
     public var stateDirectory: String
-    /// nil: the first that answers of the usual ones.
+    /// The socket of a Docker-compatible engine; nil to use the first of the usual ones that answers.
     public var engineSocket: String?
+    /// The resources that all runners together may be promised.
     public var budget: HostBudget
+    /// At least one, each with a name of its own.
     public var pools: [Pool]
 }
 
-/// One thing that is wrong, where, and what would be right.
+/// One error in the configuration: where it is, and what is expected there instead.
 public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The path as it was given.
     public var file: String
+    /// Counted from 1; nil when the error belongs to no line.
     public var line: Int?
+    /// The full name of the key, such as `pool[0].memory`.
     public var key: String?
+    /// What is wrong and what is expected, without the place. Contains no secret.
     public var message: String
 
     public init(file: String, line: Int? = nil, key: String? = nil, message: String) {
@@ -39,23 +58,28 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
         self.message = message
     }
 
+    /// `FILE:LINE: KEY: MESSAGE`, as compilers print it.
     public var description: String {
         let place = line.map { "\(file):\($0)" } ?? file
         return key.map { "\(place): \($0): \(message)" } ?? "\(place): \(message)"
     }
 }
 
-/// All that is wrong.
+/// All errors of a configuration, never only the first.
 public struct InvalidSettings: Error, Sendable, CustomStringConvertible {
+    /// At least one, in the order of their lines.
     public var errors: [SettingsError]
     public init(errors: [SettingsError]) { self.errors = errors }
+    /// One error a line.
     public var description: String { errors.map(\.description).joined(separator: "\n") }
 }
 
-/// The file says nothing at all, as the one that the package installs.
+/// The configuration sets nothing, like the file that the package installs. Not an error of the operator: the daemon waits for a reload.
 public struct NotConfigured: Error, Sendable, CustomStringConvertible {
+    /// The path as it was given.
     public var file: String
+    /// With the next step.
     public var description: String {
-        "not configured yet: set GitLab's url and a pool in \(file), and put the token into /etc/autogit/gitlab-token"
+        "not configured yet: set url in [gitlab] and add a [[pool]] in \(file), and put the GitLab token into /etc/autogit/gitlab-token"
     }
 }

@@ -1,10 +1,9 @@
-import Fleet
 import TOMLKit
 
-/// A table of the file, with what is needed to find its lines.
+/// A table of the file, and its place, by which the lines of its keys are found.
 struct Section {
     var name: String
-    /// For `[[pool]]`: which one.
+    /// Counted from 0; for `[[pool]]` only.
     var index: Int?
     var table: TOMLTable?
 
@@ -15,42 +14,36 @@ struct Section {
     }
 }
 
-/// Typed values, with an error for any other type.
+/// Typed values. Each returns nil for a key that is absent, and reports an error for a value of another type or out of range.
 extension SettingsReader {
     mutating func table(_ root: TOMLTable, _ name: String) -> TOMLTable? {
         guard let value = root[name] else { return nil }
-        if value.table == nil { fail(Section(name: ""), name, "must be a section [\(name)]") }
+        if value.table == nil { fail(Section(name: ""), name, "expected a section [\(name)]") }
         return value.table
     }
 
-    mutating func section(_ root: TOMLTable, _ name: String, allowed: Set<String>) -> Section {
-        let section = Section(name: name, table: table(root, name))
-        unknownKeys(section.table, in: section, allowed: allowed)
-        return section
-    }
-
-    mutating func unknownKeys(_ table: TOMLTable?, in section: Section, allowed: Set<String>) {
+    mutating func unknownKeys(_ table: TOMLTable?, in section: Section, allowed: [String]) {
         for key in (table?.keys ?? []).sorted() where !allowed.contains(key) {
             let nearest = allowed.min { (distance($0, key), $0) < (distance($1, key), $1) }
             let hint = nearest.flatMap { distance($0, key) <= 3 ? "did you mean \($0)?" : nil }
-            fail(section, key, "unknown key; " + (hint ?? "known here are \(allowed.sorted().joined(separator: ", "))"))
+            fail(section, key, "unknown key; " + (hint ?? "valid keys are \(allowed.sorted().joined(separator: ", "))"))
         }
     }
 
     mutating func string(_ section: Section, _ key: String) -> String? {
         guard let value = section.table?[key] else { return nil }
-        if value.string == nil { wrongType(section, key, value, "a text in quotes") }
+        if value.string == nil { wrongType(section, key, value, "a string in quotes") }
         return value.string
     }
 
     mutating func strings(_ section: Section, _ key: String) -> [String]? {
         guard let value = section.table?[key] else { return nil }
         guard let array = value.array else {
-            wrongType(section, key, value, "a list of texts, such as [\"a\", \"b\"]")
+            wrongType(section, key, value, "an array of strings, for example [\"a\", \"b\"]")
             return nil
         }
         let texts = array.compactMap(\.string)
-        if texts.count != array.count { fail(section, key, "every entry of the list must be a text in quotes") }
+        if texts.count != array.count { fail(section, key, "every element of the array must be a string in quotes") }
         return texts
     }
 
@@ -60,7 +53,7 @@ extension SettingsReader {
         return value.type == .bool ? value.bool : nil
     }
 
-    /// A positive number.
+    /// More than 0 and at most 4096.
     mutating func number(_ section: Section, _ key: String) -> Double? {
         guard let value = section.table?[key] else { return nil }
         let number: Double? =
@@ -70,55 +63,75 @@ extension SettingsReader {
             default: nil
             }
         guard let number else {
-            wrongType(section, key, value, "a number such as 2.0")
+            wrongType(section, key, value, "a number, for example 2.0")
             return nil
         }
         guard number > 0, number <= 4096 else {
-            fail(section, key, "must be more than 0 and at most 4096")
+            fail(section, key, "must be greater than 0 and at most 4096")
             return nil
         }
         return number
     }
 
-    mutating func count(_ section: Section, _ key: String, from least: Int) -> Int? {
+    mutating func count(_ section: Section, _ key: String, in range: ClosedRange<Int>) -> Int? {
         guard let value = section.table?[key] else { return nil }
         guard value.type == .int, let number = value.int else {
-            wrongType(section, key, value, "a whole number")
+            wrongType(section, key, value, "an integer")
             return nil
         }
-        guard (least...1_000_000).contains(number) else {
-            fail(section, key, "must be from \(least) to 1000000")
+        guard range.contains(number) else {
+            fail(section, key, "must be from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
         return number
     }
 
-    mutating func size(_ section: Section, _ key: String) -> Int64? {
+    /// - Parameter least: in bytes.
+    mutating func size(_ section: Section, _ key: String, atLeast least: Int64) -> Int64? {
         guard let text = string(section, key) else { return nil }
-        if let bytes = Units.bytes(text), bytes > 0 { return bytes }
-        fail(section, key, "\"\(text)\" is no size; write it as \"2GiB\" or \"512MiB\"")
-        return nil
+        guard let bytes = Units.bytes(text) else {
+            fail(section, key, "\"\(text)\" is not a valid size, for example 2GiB or 512MiB")
+            return nil
+        }
+        guard bytes >= least else {
+            fail(section, key, "must be at least \(Units.text(bytes: least))")
+            return nil
+        }
+        return bytes
     }
 
     mutating func duration(_ section: Section, _ key: String) -> Duration? {
         guard let text = string(section, key) else { return nil }
         if let duration = Units.duration(text) { return duration }
-        fail(section, key, "\"\(text)\" is no time; write it as \"5m\", \"30s\" or \"1h30m\"")
+        fail(section, key, "\"\(text)\" is not a valid duration, for example 30s, 5m or 1h30m")
         return nil
+    }
+
+    mutating func table(_ section: Section, _ key: String) -> [String: String]? {
+        guard let value = section.table?[key] else { return nil }
+        guard let table = value.table else {
+            wrongType(section, key, value, "a table, for example { NAME = \"value\" }")
+            return nil
+        }
+        var entries: [String: String] = [:]
+        for name in table.keys {
+            if let text = table[name]?.string { entries[name] = text } else { fail(section, key, "\(name) must be a string in quotes") }
+        }
+        return entries
     }
 
     mutating func wrongType(_ section: Section, _ key: String, _ value: any TOMLValueConvertible, _ right: String) {
         let found =
             switch value.type {
             case .table: "a table"
-            case .array: "a list"
-            case .string: "a text"
-            case .int: "a whole number"
-            case .double: "a number with a fraction"
-            case .bool: "true or false"
+            case .array: "an array"
+            case .string: "a string"
+            case .int: "an integer"
+            case .double: "a fractional number"
+            case .bool: "a boolean"
             default: "a date or time"
             }
-        fail(section, key, "is \(found), and must be \(right)")
+        fail(section, key, "expected \(right), found \(found)")
     }
 
     mutating func fail(_ section: Section, _ key: String?, _ message: String) {
@@ -129,7 +142,7 @@ extension SettingsReader {
     }
 }
 
-/// Levenshtein's distance, for "did you mean".
+/// Levenshtein distance, for "did you mean".
 private func distance(_ a: String, _ b: String) -> Int {
     let b = Array(b)
     var row = Array(0...b.count)
@@ -143,35 +156,4 @@ private func distance(_ a: String, _ b: String) -> Int {
         }
     }
     return row[b.count]
-}
-
-/// Where sections and keys stand in the text. TOMLKit tells the place of a syntax error only, so this
-/// looks for the headers and keys as they are usually written; what it doesn't find has its section's line.
-struct LineIndex {
-    private var places: [String: Int] = [:]
-
-    init(_ text: String) {
-        var section = ""
-        var counts: [String: Int] = [:]
-        for (number, raw) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = raw.drop { $0 == " " || $0 == "\t" }
-            if line.hasPrefix("[") {
-                let name = line.drop { $0 == "[" }.prefix { $0 != "]" }.filter { !$0.isWhitespace && $0 != "\"" }
-                let index = counts[name, default: 0]
-                counts[name] = index + 1
-                section = "\(name)#\(line.hasPrefix("[[") ? index : 0)"
-                places[section] = places[section] ?? number + 1
-            } else if let equals = line.firstIndex(of: "="), !line.hasPrefix("#") {
-                let key = line[..<equals].filter { !$0.isWhitespace && $0 != "\"" }
-                let place = "\(section)/\(key)"
-                places[place] = places[place] ?? number + 1
-            }
-        }
-    }
-
-    func line(section: String, index: Int, key: String?) -> Int? {
-        let prefix = section.isEmpty ? "" : "\(section)#\(index)"
-        guard let key else { return places[prefix] }
-        return places["\(prefix)/\(key)"] ?? places[prefix] ?? (section.isEmpty ? places["\(key)#0"] : nil)
-    }
 }

@@ -1,6 +1,6 @@
 /// Sizes and times as people write them.
 enum Units {
-    /// Bytes from "2GiB", "512MiB", "1.5 GB" or "1048576".
+    /// Bytes from "2GiB", "512MiB", "1.5 GB" or "1048576"; nil for anything else. K, M and G are powers of 1024.
     static func bytes(_ text: String) -> Int64? {
         let factors: [String: Double] = [
             "": 1, "b": 1, "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "tib": 0x1p40, "kb": 1e3,
@@ -10,7 +10,15 @@ enum Units {
         return Int64(exactly: (number * factor).rounded())
     }
 
-    /// From "5m", "30s", "1h30m", "250ms".
+    /// The inverse of `bytes`, in the largest binary unit without a fraction.
+    static func text(bytes: Int64) -> String {
+        for (unit, shift) in [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)] where bytes > 0 && bytes % (1 << shift) == 0 {
+            return "\(bytes >> shift)\(unit)"
+        }
+        return "\(bytes)"
+    }
+
+    /// From "5m", "30s", "1h30m", "250ms" or "0"; nil for anything else.
     static func duration(_ text: String) -> Duration? {
         let factors: [String: Double] = ["ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
         var rest = text.filter { !$0.isWhitespace }[...]
@@ -25,6 +33,18 @@ enum Units {
             rest = rest.dropFirst(digits.count + unit.count)
         }
         return total < 1e12 ? .milliseconds(Int64(total)) : nil
+    }
+
+    /// The inverse of `duration`.
+    static func text(_ duration: Duration) -> String {
+        let (seconds, attoseconds) = duration.components
+        var rest = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        var text = ""
+        for (unit, factor) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] as [(String, Int64)] where rest >= factor {
+            text += "\(rest / factor)\(unit)"
+            rest %= factor
+        }
+        return text.isEmpty ? "0" : text
     }
 
     private static func split(_ text: String) -> (Double, String)? {

@@ -1,9 +1,11 @@
 import CSystemd
 import Glibc
 
-/// What went wrong on the bus, with the D-Bus error's name where there is one.
+/// A call over the message bus that failed: no connection, no answer in time, or an error of the peer.
 public struct BusError: Error, Sendable, CustomStringConvertible {
+    /// The name of the D-Bus error, such as `noSuchUnit`; nil when the call itself failed.
     public var name: String?
+    /// The call that failed, and the reason.
     public var message: String
     public var description: String { message }
 
@@ -17,22 +19,23 @@ public struct BusError: Error, Sendable, CustomStringConvertible {
         self.init(what, code: code, name: name, detail: error.message.map { String(cString: $0) } ?? name)
     }
 
+    /// systemd has not loaded the unit, so it does not run either.
     public static let noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit"
 }
 
-/// One connection to a message bus (sd-bus(3)). Not for use by two threads at once: sd-bus isn't.
+/// One connection to a message bus (sd-bus(3)). Like sd-bus itself, not for use by two threads at once.
 final class Bus {
     private let handle: OpaquePointer
 
     /// - Parameter address: as `$DBUS_SESSION_BUS_ADDRESS` has it, such as `unix:path=/run/user/1000/bus`.
     init(address: String) throws {
         var new: OpaquePointer?
-        try Self.check("no memory for a bus", sd_bus_new(&new))
-        guard let new else { throw BusError("no bus", code: -ENOMEM) }
+        try Self.check("allocating a bus connection", sd_bus_new(&new))
+        guard let new else { throw BusError("allocating a bus connection", code: -ENOMEM) }
         handle = new
-        try Self.check("the bus address \(address)", sd_bus_set_address(handle, address))
+        try Self.check("setting the bus address \(address)", sd_bus_set_address(handle, address))
         sd_bus_set_bus_client(handle, 1)
-        try Self.check("the bus at \(address) cannot be reached", sd_bus_start(handle))
+        try Self.check("connecting to the bus at \(address)", sd_bus_start(handle))
     }
 
     deinit { sd_bus_flush_close_unref(handle) }
@@ -69,7 +72,8 @@ final class Bus {
         return Message(owning: reply)
     }
 
-    /// Waits for a signal that `accept` takes, among those that match.
+    /// Subscribes to a signal, does `body`, and waits for a signal that `accept` takes.
+    /// - Returns: false when none came within `seconds`.
     func wait(for interface: String, _ member: String, seconds: Int, during body: () throws -> Void, accept: @escaping (Message) -> Bool) throws -> Bool {
         let listener = SignalListener(accept)
         var slot: OpaquePointer?
@@ -100,7 +104,7 @@ final class Bus {
     }
 }
 
-/// Keeps what came, because a signal can be there before it is known which one is waited for.
+/// Keeps received signals, because one may arrive before the caller knows which one it waits for.
 private final class SignalListener {
     private let accept: (Message) -> Bool
     private var pending: [Message] = []
@@ -126,33 +130,33 @@ final class Message {
     // MARK: Writing
 
     func append(_ text: String, type: Character = "s") throws {
-        try Bus.check("a text", text.withCString { sd_bus_message_append_basic(handle, Self.code(type), $0) })
+        try Bus.check("writing a string", text.withCString { sd_bus_message_append_basic(handle, Self.code(type), $0) })
     }
 
     func append(_ value: Bool) throws {
         var number: Int32 = value ? 1 : 0
-        try Bus.check("a truth value", sd_bus_message_append_basic(handle, Self.code("b"), &number))
+        try Bus.check("writing a boolean", sd_bus_message_append_basic(handle, Self.code("b"), &number))
     }
 
     func append(_ value: UInt64) throws {
         var number = value
-        try Bus.check("a number", sd_bus_message_append_basic(handle, Self.code("t"), &number))
+        try Bus.check("writing a number", sd_bus_message_append_basic(handle, Self.code("t"), &number))
     }
 
     func append(_ value: UInt32) throws {
         var number = value
-        try Bus.check("a number", sd_bus_message_append_basic(handle, Self.code("u"), &number))
+        try Bus.check("writing a number", sd_bus_message_append_basic(handle, Self.code("u"), &number))
     }
 
     func append(_ value: Int32) throws {
         var number = value
-        try Bus.check("a number", sd_bus_message_append_basic(handle, Self.code("i"), &number))
+        try Bus.check("writing a number", sd_bus_message_append_basic(handle, Self.code("i"), &number))
     }
 
     func container(_ type: Character, _ contents: String, _ body: () throws -> Void) throws {
-        try Bus.check("a container", sd_bus_message_open_container(handle, Self.code(type), contents))
+        try Bus.check("opening a container", sd_bus_message_open_container(handle, Self.code(type), contents))
         try body()
-        try Bus.check("a container's end", sd_bus_message_close_container(handle))
+        try Bus.check("closing a container", sd_bus_message_close_container(handle))
     }
 
     func append(_ texts: [String]) throws {
@@ -161,11 +165,11 @@ final class Message {
 
     // MARK: Reading
 
-    /// A text, an object path or a signature; nil at the end of an array.
+    /// A string, an object path or a signature; nil at the end of an array.
     func text(_ type: Character = "s") throws -> String? {
         var pointer: UnsafePointer<CChar>?
         let result = withUnsafeMutablePointer(to: &pointer) { sd_bus_message_read_basic(handle, Self.code(type), $0) }
-        try Bus.check("reading a text", result)
+        try Bus.check("reading a string", result)
         return result > 0 ? pointer.map { String(cString: $0) } : nil
     }
 

@@ -3,8 +3,8 @@ import Glibc
 
 /// The listening sockets that systemd passed, by the name from `FileDescriptorName=` (sd_listen_fds_with_names(3)).
 public enum InheritedSockets {
-    /// Takes them out of the environment, so that this works once. Descriptors that are no listening stream
-    /// sockets are left out.
+    /// Takes the sockets and clears the environment of them, so that a second call and child processes get none.
+    /// - Returns: descriptors of listening stream sockets; others, such as datagram sockets, are left out.
     public static func take() -> [String: Int32] {
         var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
         let count = sd_listen_fds_with_names(1, &names)

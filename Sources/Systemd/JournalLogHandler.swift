@@ -5,14 +5,15 @@ import Logging
 /// Logs to journald in its own protocol (sd_journal_sendv(3)), so that priorities, the code's location and every
 /// piece of metadata are fields: `journalctl AUTOGIT_JOB=1234`.
 ///
-/// A value may hold anything, line breaks included; the protocol carries its length, so no value can pose as
-/// another field.
+/// A value may contain anything, line breaks included: the protocol carries its length, so no value can forge another field.
 public struct JournalLogHandler: LogHandler {
+    /// The least severe level that is sent.
     public var logLevel: Logger.Level
+    /// Fields of every line.
     public var metadata: Logger.Metadata = [:]
     private let identifier: String
 
-    /// - Parameter identifier: for `SYSLOG_IDENTIFIER=`, `journalctl -t`.
+    /// - Parameter identifier: the `SYSLOG_IDENTIFIER=` that `journalctl -t` selects by.
     public init(identifier: String, level: Logger.Level) {
         self.identifier = identifier
         logLevel = level
@@ -26,11 +27,13 @@ public struct JournalLogHandler: LogHandler {
         return String(cString: stream) == "\(about.st_dev):\(about.st_ino)"
     }
 
+    /// A field of every line.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Sends one line. Blocks while journald takes none, and gives up silently when it is not there.
     public func log(event: LogEvent) {
         var fields = [
             "MESSAGE=\(event.message)", "PRIORITY=\(event.level.syslogPriority)", "SYSLOG_IDENTIFIER=\(identifier)", "CODE_FILE=\(event.file)",
@@ -42,8 +45,8 @@ public struct JournalLogHandler: LogHandler {
         Self.send(fields)
     }
 
-    /// `message_id` selects an entry of the message catalog; all other keys get our prefix. Field names are upper
-    /// case letters, digits and underscores.
+    /// `message_id` selects an entry of the message catalog; all other keys get our prefix. Field names consist of upper-case letters,
+    /// digits and underscores (systemd.journal-fields(7)).
     static func fieldName(_ key: String) -> String {
         let name = String(
             String.UnicodeScalarView(
@@ -68,7 +71,7 @@ public struct JournalLogHandler: LogHandler {
 }
 
 extension Logger.Level {
-    /// syslog(3)'s number.
+    /// The priority of syslog(3), from 2 for critical to 7 for debug.
     public var syslogPriority: Int {
         switch self {
         case .trace, .debug: 7

@@ -2,14 +2,15 @@ import CSystemd
 
 /// Reads the journal (sd-journal(3)).
 public enum JournalTail {
-    /// The newest messages of one `SYSLOG_IDENTIFIER=`, oldest first; empty when the journal can't be read.
+    /// The newest messages of one `SYSLOG_IDENTIFIER=`, each cut at 4 KiB. Blocks the thread while it reads files.
+    /// - Parameter most: the most lines to return.
+    /// - Returns: oldest first; empty when the journal can't be read.
     public static func lines(identifier: String, most: Int) -> [String] {
         var journal: OpaquePointer?
         guard sd_journal_open(&journal, Int32(SD_JOURNAL_LOCAL_ONLY)) >= 0, let journal else { return [] }
         defer { sd_journal_close(journal) }
         let match = "SYSLOG_IDENTIFIER=\(identifier)"
         guard sd_journal_add_match(journal, match, match.utf8.count) >= 0, sd_journal_seek_tail(journal) >= 0 else { return [] }
-        // What a message field may hold at most here; longer ones are cut.
         sd_journal_set_data_threshold(journal, 4096)
         var lines: [String] = []
         while lines.count < most, sd_journal_previous(journal) > 0 {

@@ -1,81 +1,18 @@
 import CSystemd
-import Glibc
 import Dispatch
-
-/// A property of a transient unit, typed as the manager's D-Bus interface has it (org.freedesktop.systemd1(5)).
-public enum UnitProperty: Sendable {
-    case text(String, String)
-    case flag(String, Bool)
-    case number(String, UInt64)
-    case signal(String, Int32)
-    case texts(String, [String])
-    case pids([UInt32])
-    /// A command line that is taken as it is, without expansion of variables.
-    case command([String])
-    /// An empty file system at each path, with its mount options.
-    case temporaryFileSystems([(path: String, options: String)])
-    case bindPaths([(source: String, destination: String)])
-
-    func append(to message: Message) throws {
-        func property(_ name: String, _ type: String, _ body: () throws -> Void) throws {
-            try message.container("r", "sv") {
-                try message.append(name)
-                try message.container("v", type, body)
-            }
-        }
-        switch self {
-        case .text(let name, let value): try property(name, "s") { try message.append(value) }
-        case .flag(let name, let value): try property(name, "b") { try message.append(value) }
-        case .number(let name, let value): try property(name, "t") { try message.append(value) }
-        case .signal(let name, let value): try property(name, "i") { try message.append(value) }
-        case .texts(let name, let values): try property(name, "as") { try message.append(values) }
-        case .pids(let pids):
-            try property("PIDs", "au") { try message.container("a", "u") { for pid in pids { try message.append(pid) } } }
-        case .command(let words):
-            try property("ExecStartEx", "a(sasas)") {
-                try message.container("a", "(sasas)") {
-                    try message.container("r", "sasas") {
-                        try message.append(words.first ?? "")
-                        try message.append(words)
-                        try message.append(["no-env-expand"])
-                    }
-                }
-            }
-        case .temporaryFileSystems(let entries):
-            try property("TemporaryFileSystem", "a(ss)") {
-                try message.container("a", "(ss)") {
-                    for entry in entries {
-                        try message.container("r", "ss") {
-                            try message.append(entry.path)
-                            try message.append(entry.options)
-                        }
-                    }
-                }
-            }
-        case .bindPaths(let entries):
-            try property("BindPaths", "a(ssbt)") {
-                try message.container("a", "(ssbt)") {
-                    for entry in entries {
-                        try message.container("r", "ssbt") {
-                            try message.append(entry.source)
-                            try message.append(entry.destination)
-                            try message.append(false)
-                            try message.append(UInt64(0))
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
+import Glibc
 
 /// A systemd manager, reached over its bus: a user's own at `unix:path=/run/user/UID/bus`.
 ///
-/// Each call has a connection of its own: the bus may be restarted between two calls, and nothing piles up on an
-/// idle one. Calls block a thread of their own queue, never the caller's.
+/// Each call has a connection of its own: the bus may be restarted between two calls, and no signals pile up on an idle connection.
+/// Calls block threads of a queue, never the caller's, and throw `BusError`; one takes up to 20 s, a start or stop up to 60 s. They ignore
+/// cancellation.
 public final class UnitManager: Sendable {
+    /// A loaded unit.
     public struct Unit: Sendable, Equatable {
+        /// With its suffix, such as `x.service`.
         public var name: String
+        /// As in `Description=`.
         public var description: String
         /// active, activating, deactivating, inactive or failed.
         public var activeState: String
@@ -85,9 +22,11 @@ public final class UnitManager: Sendable {
     private static let path = "/org/freedesktop/systemd1"
     private static let manager = "org.freedesktop.systemd1.Manager"
 
+    /// A D-Bus address, such as `unix:path=/run/user/1000/bus`.
     public let address: String
     private let queue = DispatchQueue(label: "autogit.systemd", attributes: .concurrent)
 
+    /// Connects at each call, never here.
     public init(address: String) { self.address = address }
 
     private func perform<T: Sendable>(_ body: @escaping @Sendable (Bus) throws -> T) async throws -> T {
@@ -100,8 +39,8 @@ public final class UnitManager: Sendable {
     /// Seconds that a start or stop job may take.
     private static let jobTimeout = 60
 
-    /// Starts a transient unit and waits until its start job is over.
-    /// - Throws: `BusError`, also when the job failed.
+    /// Starts a transient unit and waits for its start job.
+    /// - Throws: `BusError`, also when the job failed or a unit of this name exists.
     public func startTransient(_ name: String, _ properties: [UnitProperty]) async throws {
         try await perform { bus in
             try Self.finishJob(bus, "starting \(name)") {
@@ -115,7 +54,7 @@ public final class UnitManager: Sendable {
         }
     }
 
-    /// Stops a unit and waits for that. A unit that isn't there is no error.
+    /// Stops a unit and waits until it has stopped. Succeeds when there is no such unit.
     public func stop(_ name: String) async throws {
         try await perform { bus in
             do {
@@ -132,7 +71,7 @@ public final class UnitManager: Sendable {
     private static func finishJob(_ bus: Bus, _ what: String, _ call: () throws -> Message) throws {
         var job: String?
         var result: String?
-        // The manager sends no signals to who hasn't asked for them.
+        // The manager sends signals to subscribers only.
         try bus.call(destination, path, manager, "Subscribe")
         let over = try bus.wait(for: manager, "JobRemoved", seconds: jobTimeout, during: { job = try call().text("o") }) { message in
             guard (try? message.number("u", as: UInt32.self)) != nil, let removed = try? message.text("o"), removed == job,
@@ -143,10 +82,11 @@ public final class UnitManager: Sendable {
         }
         guard over else { throw BusError(what, code: -ETIMEDOUT) }
         guard result == "done" || result == "skipped" else {
-            throw BusError(what, code: -EIO, detail: "the job ended with \(result ?? "nothing"); journalctl --user says why")
+            throw BusError(what, code: -EIO, detail: "the job ended with \(result ?? "no result"); see journalctl --user")
         }
     }
 
+    /// Sends a signal to processes of a unit.
     /// - Parameter who: `all`, `main` or `control`.
     /// - Returns: false when there is no such unit or process.
     @discardableResult
@@ -168,7 +108,7 @@ public final class UnitManager: Sendable {
         }
     }
 
-    /// Forgets that a unit failed, so that it can be unloaded.
+    /// Clears the failed state of a unit, so that systemd can unload it. Succeeds when there is no such unit.
     public func resetFailed(_ name: String) async throws {
         try await perform { bus in
             do {
@@ -177,7 +117,7 @@ public final class UnitManager: Sendable {
         }
     }
 
-    /// Loaded units whose name matches a glob.
+    /// Loaded units whose names match a glob.
     public func units(matching pattern: String) async throws -> [Unit] {
         try await perform { bus in
             let reply = try bus.call(Self.destination, Self.path, Self.manager, "ListUnitsByPatterns") { message in
@@ -202,6 +142,7 @@ public final class UnitManager: Sendable {
         }
     }
 
+    /// The D-Bus interface that has a property: what all units share, or one type of unit.
     public enum Kind: String, Sendable {
         case unit = "Unit"
         case service = "Service"
@@ -209,10 +150,12 @@ public final class UnitManager: Sendable {
         var interface: String { "org.freedesktop.systemd1.\(rawValue)" }
     }
 
+    /// A property of type string, such as `ActiveState`.
     public func text(_ property: String, of unit: String, _ kind: Kind) async throws -> String {
         try await perform { try Self.property($0, property, of: unit, kind, type: "s").text() ?? "" }
     }
 
+    /// A property of type int32, such as `ExecMainStatus`, or uint32 where its name ends in `PID`.
     public func number(_ property: String, of unit: String, _ kind: Kind) async throws -> Int64 {
         try await perform { bus in
             if property.hasSuffix("PID") { return Int64(try Self.property(bus, property, of: unit, kind, type: "u").number("u", as: UInt32.self)) }

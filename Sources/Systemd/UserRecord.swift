@@ -2,16 +2,19 @@ import Glibc
 
 /// An entry of the user database (passwd(5)).
 public struct UserRecord: Sendable, Equatable {
+    /// The login name.
     public var name: String
+    /// The numeric id.
     public var uid: UInt32
 
+    /// For tests; use `find` for users that exist.
     public init(name: String, uid: UInt32) {
         self.name = name
         self.uid = uid
     }
 
-    /// Looks a user up as `User=` of a unit names one: by name, or by number. Blocks for as long as a directory service takes.
-    /// - Returns: nil when there is no such user
+    /// Looks a user up by name or number, as `User=` of a unit does. Blocks the thread while a directory service answers.
+    /// - Returns: nil when there is no such user.
     public static func find(_ nameOrUID: String) -> UserRecord? {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
@@ -21,7 +24,7 @@ public struct UserRecord: Sendable, Equatable {
             let result =
                 UInt32(nameOrUID).map { getpwuid_r($0, &entry, &buffer, size, &found) } ?? getpwnam_r(nameOrUID, &entry, &buffer, size, &found)
             if result == ERANGE { continue }
-            // What the entry points to is in the buffer.
+            // The strings of the entry are in the buffer.
             return found.map { UserRecord(name: String(cString: $0.pointee.pw_name), uid: $0.pointee.pw_uid) }
         }
         return nil

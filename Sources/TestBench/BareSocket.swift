@@ -1,47 +1,72 @@
 import Foundation
 
-/// A stream socket without a client library, for bytes that no proper client sends.
-public enum BareSocket {
+/// A stream socket without a client library, for bytes that no proper client sends. Blocks the calling thread; use `onAThread`.
+public final class BareSocket {
+    /// Where to connect.
     public enum Peer: Sendable {
-        /// A port of the loopback.
+        /// A TCP port of 127.0.0.1.
         case port(Int)
+        /// A Unix socket.
         case path(String)
     }
 
-    /// Connects, sends all at once, and reads until the other side closes.
-    /// - Parameters:
-    ///   - patience: how long to wait for a byte before it counts as not closed.
-    ///   - finishAfter: how long to wait for a byte before saying with FIN that no more comes.
-    /// - Returns: what was read, and whether the other side closed; nil when nobody listens.
-    public static func exchange(
-        _ peer: Peer, _ bytes: [UInt8], patience: Duration = .seconds(2), finishAfter: Duration? = nil
-    ) -> (answer: [UInt8], closed: Bool)? {
-        guard let descriptor = connected(peer) else { return nil }
-        defer { close(descriptor) }
+    /// The outcome of one read.
+    public enum Reading: Sendable, Equatable {
+        case bytes([UInt8])
+        /// The peer closed the connection, orderly or by a reset.
+        case closed
+        /// Nothing arrived in time.
+        case nothing
+    }
+
+    private let descriptor: Int32
+
+    /// Connects.
+    /// - Returns: nil when nobody listens there.
+    public init?(_ peer: Peer) {
+        guard let descriptor = Self.connected(peer) else { return nil }
+        self.descriptor = descriptor
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends all of the bytes, or as many as the peer takes before it closes.
+    public func send(_ bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let sent = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            if sent <= 0 { break }
+            let sent = rest.withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            if sent <= 0 { return }
             rest = rest.dropFirst(sent)
         }
-        var answer: [UInt8] = []
+    }
+
+    /// Tells the peer with a FIN that no more bytes follow. Reading goes on.
+    public func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    /// Waits for bytes or for the end of the connection.
+    /// - Parameter patience: with zero, only what has arrived already is returned.
+    public func read(within patience: Duration = .zero) -> Reading {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        let milliseconds = patience.components.seconds * 1000 + patience.components.attoseconds / 1_000_000_000_000_000
+        guard poll(&waiting, 1, Int32(milliseconds)) != 0 else { return .nothing }
         var buffer = [UInt8](repeating: 0, count: 65536)
-        var wait = finishAfter ?? patience
-        var finished = finishAfter == nil
+        let length = recv(descriptor, &buffer, buffer.count, 0)
+        return length > 0 ? .bytes(Array(buffer.prefix(length))) : .closed
+    }
+
+    /// Sends a request and reads until the peer closes.
+    /// - Parameter patience: the longest wait for one more byte. Only a peer that hangs lets it run out.
+    /// - Returns: the bytes that were read and whether the peer closed; nil when nobody listens.
+    public static func exchange(_ peer: Peer, _ bytes: [UInt8], patience: Duration = .seconds(60)) -> (answer: [UInt8], closed: Bool)? {
+        guard let socket = BareSocket(peer) else { return nil }
+        socket.send(bytes)
+        var answer: [UInt8] = []
         while true {
-            var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let ready = poll(&waiting, 1, Int32(wait.components.seconds * 1000 + wait.components.attoseconds / 1_000_000_000_000_000))
-            if ready == 0 {
-                if finished { return (answer, false) }
-                finished = true
-                wait = patience
-                shutdown(descriptor, Int32(SHUT_WR))
-                continue
+            switch socket.read(within: patience) {
+            case .bytes(let bytes): answer += bytes
+            case .closed: return (answer, true)
+            case .nothing: return (answer, false)
             }
-            let length = recv(descriptor, &buffer, buffer.count, 0)
-            // A reset is an end, too.
-            if length <= 0 { return (answer, length == 0 || errno == ECONNRESET) }
-            answer += buffer.prefix(length)
         }
     }
 

@@ -1,9 +1,10 @@
 import Foundation
 import Synchronization
 
-/// A program that runs beside this one and does not outlive it: in a process group of its own (Foundation's
-/// doing), so that Ctrl-C reaches only us, and killed by the kernel should we be killed.
+/// A program that runs beside this process and does not outlive it. It is in a process group of its own, which Foundation makes, so that
+/// Ctrl-C reaches only us, and the kernel kills it when we die.
 public final class Child: Sendable {
+    /// The life of a child.
     public enum State: Sendable, Equatable {
         case running(pid: Int32)
         case exited(code: Int32)
@@ -15,11 +16,14 @@ public final class Child: Sendable {
         var waiters: [CheckedContinuation<Int32, Never>] = []
     }
     private let watched = Mutex(Watched())
+    /// The last component of the program's path.
     public let name: String
 
+    /// Starts a program; returns once it runs.
     /// - Parameters:
-    ///   - log: gets its output.
-    ///   - whenParentDies: the signal that the kernel sends it then.
+    ///   - environment: added to our own.
+    ///   - log: the file that its output is appended to.
+    ///   - whenParentDies: the signal, without SIG, that the kernel sends to it then (prctl(2), `PR_SET_PDEATHSIG`).
     public static func start(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], log: String, whenParentDies: String = "KILL"
     ) async throws -> Child {
@@ -69,19 +73,23 @@ public final class Child: Sendable {
         for waiter in waiters { waiter.resume(returning: code) }
     }
 
+    /// False as soon as its end was noticed.
     public var isRunning: Bool {
         if case .running = watched.withLock({ $0.state }) { true } else { false }
     }
 
+    /// Its process id; nil once it has ended.
     public var pid: Int32? {
         if case .running(let pid) = watched.withLock({ $0.state }) { pid } else { nil }
     }
 
+    /// Sends a signal; does nothing once it has ended.
     public func signal(_ number: Int32) {
         if let pid { kill(pid, number) }
     }
 
-    /// - Returns: its exit code, or the signal that ended it.
+    /// Waits for its end.
+    /// - Returns: its exit code, or the number of the signal that ended it.
     @discardableResult
     public func exit() async -> Int32 {
         await withCheckedContinuation { waiter in
@@ -94,6 +102,7 @@ public final class Child: Sendable {
         }
     }
 
+    /// Sends a signal and waits for its end.
     @discardableResult
     public func stop(_ number: Int32 = SIGTERM) async -> Int32 {
         signal(number)

@@ -4,14 +4,20 @@ import HTTPTransfer
 
 /// The real daemon as a process, in a folder of its own.
 public actor DaemonUnderTest {
+    /// Contains its configuration, state, control socket and log.
     public nonisolated let directory: String
+    /// The TCP port on 127.0.0.1.
     public nonisolated let port: Int
+    /// Random for each daemon.
     public nonisolated let webhookSecret = "hook-secret-\(UInt64.random(in: 0 ... .max))"
     private let program: String
     private let http = HTTPClient()
     private var child: Child?
 
-    /// - Parameter settings: TOML after `[gitlab]`, `[listen]`, `[state]` and `[engine]`, which are written here.
+    /// Writes the configuration; `start` starts the daemon.
+    /// - Parameters:
+    ///   - settings: TOML that follows the sections `[gitlab]`, `[listen]`, `[state]` and `[engine]`.
+    ///   - gitlabSettings: more keys of `[gitlab]`.
     public init(
         program: String, directory: String, gitlab: String, token: String, engine: String, pollInterval: String = "5s", settings: String,
         gitlabSettings: String = ""
@@ -45,12 +51,17 @@ public actor DaemonUnderTest {
         try (text + settings + "\n").write(toFile: "\(directory)/autogit.toml", atomically: true, encoding: .utf8)
     }
 
+    /// The root of its API, without a slash at the end.
     public nonisolated var url: String { "http://127.0.0.1:\(port)" }
+    /// The file with all output of all its processes so far.
     public nonisolated var logPath: String { "\(directory)/daemon.log" }
+    /// The content of that file.
     public nonisolated var log: String { (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "" }
+    /// nil while it doesn't run.
     public var pid: Int32? { child?.pid }
 
     /// Starts it and waits until it answers.
+    /// - Throws: `NotRunning` with the end of its log when it ends, or does not answer within 30 s.
     public func start() async throws {
         let child = try await Child.start(program, ["--config", "\(directory)/autogit.toml"], log: logPath)
         self.child = child
@@ -64,33 +75,39 @@ public actor DaemonUnderTest {
         }
     }
 
+    /// The daemon did not come up.
     public struct NotRunning: Error, CustomStringConvertible {
+        /// With the end of the daemon's log.
         public var description: String
         public init(description: String) { self.description = description }
     }
 
-    /// SIGTERM, or another.
+    /// Sends a signal and waits for its end.
+    /// - Returns: the exit code or signal; nil when it did not run.
     @discardableResult
     public func stop(_ signal: Int32 = SIGTERM) async -> Int32? {
         defer { child = nil }
         return await child?.stop(signal)
     }
 
+    /// Decodes the answer to a GET on the public address, whatever its status.
     public func get<T: Decodable & Sendable>(_ path: String, as type: T.Type) async throws -> T {
         let answer = try await http.send(HTTPRequest("GET", url + path, timeout: .seconds(10)))
         return try JSONDecoder().decode(type, from: Data(answer.body))
     }
 
+    /// Any request, to anywhere.
     public func send(_ request: HTTPRequest) async throws -> HTTPResponse { try await http.send(request) }
 
-    /// Over the control socket.
+    /// A call over the control socket.
+    /// - Parameter body: JSON.
     public func control(_ method: String, _ path: String, body: String? = nil) async throws -> HTTPResponse {
         try await http.send(
             HTTPRequest(method, "http://autogit\(path)", body: body.map { Array($0.utf8) }, unixSocket: "\(directory)/control.sock", timeout: .seconds(30)))
     }
 
-    /// Waits until the daemon has no runner left: GitLab forgets a runner a little before the daemon does.
-    /// - Returns: whether that came true within 20 seconds.
+    /// Waits up to 20 s until the daemon has no runner left. GitLab forgets a runner shortly before the daemon does.
+    /// - Returns: whether none is left.
     public func isEmptied() async throws -> Bool {
         let deadline = ContinuousClock.now + .seconds(20)
         while try await !runners().isEmpty {
@@ -100,7 +117,9 @@ public actor DaemonUnderTest {
         return true
     }
 
+    /// All live runners.
     public func runners() async throws -> [RunnerView] { try await get("/runners", as: [RunnerView].self) }
+    /// The newest jobs.
     public func jobs() async throws -> [JobView] { try await get("/jobs", as: [JobView].self) }
 }
 

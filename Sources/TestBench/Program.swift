@@ -1,17 +1,18 @@
 import Foundation
 
-/// What came of a program that ran to its end.
+/// The outcome of a program.
 public struct Ran: Sendable {
     /// Its exit code, or the number of the signal that ended it.
     public var code: Int32
-    /// Whether it ended by itself.
+    /// False when a signal ended it.
     public var exited: Bool
-    /// What it wrote to its standard output and error.
+    /// Its standard output and error, interleaved.
     public var out: String
 }
 
-/// Runs a program to its end. It doesn't hold one of Swift's threads meanwhile, which are as many as there are processors:
-/// what the program talks to may be in this process.
+/// Runs a program to its end, without blocking one of Swift's few cooperative threads: the server that the program talks to may be in
+/// this process.
+/// - Throws: when the program can't be started; a failure of the program is in the result.
 public func run(_ program: String, _ arguments: [String]) async throws -> Ran {
     try await onAThread {
         let process = Process()
@@ -28,7 +29,7 @@ public func run(_ program: String, _ arguments: [String]) async throws -> Ran {
     }
 }
 
-/// Does what blocks on a thread of its own.
+/// Runs blocking code on a thread of its own.
 public func onAThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
     try await withCheckedThrowingContinuation { done in
         Thread { done.resume(with: Result(catching: body)) }.start()
@@ -43,10 +44,12 @@ public func product(_ name: String) -> String {
         .appending(path: ".build/debug/\(name)").path
 }
 
-/// A folder that is gone with the last use of this value.
+/// A temporary folder, removed with the last reference to this value.
 public final class ScratchFolder: Sendable {
+    /// Absolute, mode 0700.
     public let path: String
 
+    /// - Parameter name: a word for people who find the folder.
     public init(_ name: String) throws {
         path = NSTemporaryDirectory() + "autogit-\(name)-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])

@@ -3,18 +3,21 @@ import Foundation
 import GitLabSimulator
 import HTTPTransfer
 
-/// A real container engine: one that is there already, or Podman's own service in a folder of ours.
+/// A real container engine: one of this machine, or Podman's own service in a folder of ours.
 public struct TestEngine: Sendable {
+    /// The path of its Unix socket.
     public let socket: String
+    /// Its API.
     public let engine: Engine
-    /// Where our own service keeps everything; nil for an engine that was there.
+    /// The folder of our own service; nil for an engine of this machine.
     public let directory: String?
     private let service: Service?
 
-    /// Made once for this process; ends with it.
+    /// One engine for the whole process, which ends with it.
     public static let shared = Task { try await TestEngine.start() }
 
-    /// Rootless sockets where the daemon itself looks for them.
+    /// The engine of a user of this machine, at the sockets that the daemon tries.
+    /// - Returns: nil when none answers.
     public static func findRootless(http: HTTPClient = HTTPClient()) async -> TestEngine? {
         let user = getuid() == 0 ? 1000 : getuid()
         var sockets = ["/run/user/\(user)/podman/podman.sock", "/run/user/\(user)/docker.sock"]
@@ -23,7 +26,8 @@ public struct TestEngine: Sendable {
         return TestEngine(socket: found.socket, engine: found, directory: nil, service: nil)
     }
 
-    /// Starts `podman system service` with its own storage, which is kept between runs because it holds images.
+    /// Starts `podman system service` with a storage of its own, which is kept for the next run because it contains images.
+    /// - Throws: when Podman is missing, or does not answer within ten seconds.
     public static func start(http: HTTPClient = HTTPClient()) async throws -> TestEngine {
         let directory = "/var/tmp/autogit-engine-\(getuid())"
         let run = "\(directory)/run"
@@ -49,7 +53,7 @@ public struct TestEngine: Sendable {
         return TestEngine(socket: socket, engine: engine, directory: directory, service: service)
     }
 
-    /// Kills our own service with SIGKILL and starts it again. Its containers go on.
+    /// Kills our own service with SIGKILL and starts it again; containers keep running. Does nothing to an engine of this machine.
     public func restartService() async throws {
         guard let service else { return }
         // Its end is not waited for: Foundation takes a process for running while a child of its has its descriptors,
@@ -89,13 +93,14 @@ public struct TestEngine: Sendable {
         func kill() { child?.signal(SIGKILL) }
     }
 
+    /// Stops our own service; containers keep running.
     public func stop() async {
         guard let service else { return }
         await service.stop()
         unlink(socket)
     }
 
-    /// What this machine's oddities need and no other gets: see shared/reference/test-machine.md of the project.
+    /// Settings for containers in which Podman itself runs without cgroup v2, without systemd, or with low limits; none elsewhere.
     static func machineSettings() -> String {
         let manager = FileManager.default
         var engine = ["events_logger = \"file\""]
@@ -109,10 +114,12 @@ public struct TestEngine: Sendable {
 
     // MARK: Images
 
+    /// The image that `ensureBusybox` makes.
     public static let busybox = "localhost/autogit-test-busybox:1"
+    /// The image that `ensureRunnerImage` makes.
     public static let runner = "localhost/autogit-demo-runner:4"
 
-    /// Two MB with a shell, made of Debian's busybox-static.
+    /// Makes the image `busybox` unless it exists: 2 MB with a shell, from Debian's busybox-static.
     public func ensureBusybox() async throws {
         if try await engine.imageExists(Self.busybox) { return }
         let work = "/var/tmp/autogit-busybox-\(getpid())"
@@ -126,8 +133,8 @@ public struct TestEngine: Sendable {
         try await Command.run("rm", ["-rf", work, "\(work).tar"])
     }
 
-    /// The demo's runner: gitlab-python-runner in an image of Debian packages.
-    /// - Parameter recipe: the script that makes the tar.
+    /// Makes the image `runner` unless it exists: gitlab-python-runner on Debian packages.
+    /// - Parameter recipe: the script that writes the image's tar to the path that it is given.
     public func ensureRunnerImage(recipe: String) async throws {
         if try await engine.imageExists(Self.runner) { return }
         let tar = "/var/tmp/autogit-images/demo-runner-4.tar"
@@ -157,6 +164,7 @@ public struct TestEngine: Sendable {
         try await engine.containers(label: "\(ContainerDriver.instanceLabel)=\(instance)").map { $0.Names?.first ?? $0.Id }
     }
 
+    /// Removes all containers of an instance, running or not, as far as the engine allows.
     public func removeContainers(instance: String) async {
         for found in (try? await engine.containers(label: "\(ContainerDriver.instanceLabel)=\(instance)")) ?? [] {
             try? await engine.remove(found.Id)

@@ -38,7 +38,7 @@ struct ProblemError: Error {
     static func notFound(_ detail: String) -> Self { Self(.notFound, detail) }
 }
 
-/// Every error leaves as `application/problem+json`; what is our own fault is logged, not told.
+/// Answers every error as `application/problem+json`. The details of our own errors go to the journal, never to the caller.
 struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     let log: Logger
 
@@ -51,13 +51,14 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             return try JSON.problem(error.status, error.status == .notFound ? "there is no \(request.uri.path)" : error.status.reasonPhrase)
         } catch {
             log.error("\(request.method) \(request.uri.path) failed: \(error)")
-            var answer = try JSON.problem(.serviceUnavailable, "this can't be done now; the journal says why")
+            var answer = try JSON.problem(.serviceUnavailable, "the daemon could not do this now; see: journalctl -u autogit, and try again later")
             answer.headers[.retryAfter] = "5"
             return answer
         }
     }
 }
 
+/// Lets only those in who may write: everybody on a trusted socket, elsewhere the bearer of the control token.
 struct WriteAccess<Context: RequestContext>: RouterMiddleware {
     let trusted: Bool
     let token: Secret?
@@ -66,7 +67,7 @@ struct WriteAccess<Context: RequestContext>: RouterMiddleware {
         if !trusted {
             let bearer = request.headers[.authorization].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
             guard let token, let bearer, token.matches(bearer) else {
-                return try JSON.problem(.forbidden, "writing needs the control socket or the control token")
+                return try JSON.problem(.forbidden, "writing calls need the control socket, or the token of listen.control_token_file as a bearer token")
             }
         }
         return try await next(request, context)

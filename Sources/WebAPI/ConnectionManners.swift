@@ -2,35 +2,34 @@ import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// How many of something there may be at once.
+/// Bounds the number of concurrent users of a resource.
 final class Limit: Sendable {
     let most: Int
     private let inside = Atomic<Int>(0)
 
     init(most: Int) { self.most = most }
 
-    /// - Returns: whether there is room for one more. Each call is answered by one `leave()`.
+    /// - Returns: whether there was room. Every call, whatever it returned, is followed by one `leave()`.
     func enter() -> Bool { inside.add(1, ordering: .relaxed).newValue <= most }
     func leave() { inside.subtract(1, ordering: .relaxed) }
 }
 
 extension Limit {
-    /// Connections of one listener.
+    /// For the connections of one listener.
     static func connections() -> Limit { Limit(most: 1024) }
-    /// Webhooks whose bodies are held.
+    /// For webhooks whose bodies are in memory.
     static func webhooks() -> Limit { Limit(most: 256) }
 }
 
-/// What a connection may do: send a request's body within a bound of time, be one of a bounded number, and,
-/// when the daemon stops, still have a request answered that is on its way.
+/// The rules of a connection: it is one of a bounded number, sends the body of a request in bounded time, and at shutdown still gets an
+/// answer to a request that is in flight.
 final class ConnectionManners: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
 
-    /// From a request's head to its end; GitLab itself gives up after 10 s.
+    /// From the head of a request to its end. GitLab's webhooks give up after 10 s (https://docs.gitlab.com/user/project/integrations/webhooks/).
     static let bodyTimeout = TimeAmount.seconds(10)
-    /// How long a connection without a request is kept open at shutdown: one that was accepted just before may
-    /// have its request in flight.
+    /// How long a connection without a request stays open at shutdown: if it was accepted just before, its request may be in flight.
     static let lastRequestTimeout = TimeAmount.milliseconds(500)
 
     private let limit: Limit
@@ -64,7 +63,7 @@ final class ConnectionManners: ChannelInboundHandler, RemovableChannelHandler {
         }
         context.fireChannelRead(data)
         if case .head = part, let chance = lastChance {
-            // The request that was waited for. What counts requests stands behind us and has seen it now.
+            // The awaited request. The handler that counts requests is behind us in the pipeline and has seen it.
             chance.cancel()
             lastChance = nil
             context.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// The `Date` header (RFC 9110, section 6.6.1), made once a second at most and only when somebody asks.
+/// The `Date` header (RFC 9110, section 6.6.1), formatted at most once a second, on demand.
 enum HTTPDate {
     private static let last = Mutex<(second: time_t, text: String)>((0, ""))
 
@@ -13,7 +13,7 @@ enum HTTPDate {
         }
     }
 
-    /// Names of days and months are English whatever the locale: the process never calls setlocale(3).
+    /// The names of days and months are English in any locale, because the process never calls setlocale(3).
     static func text(of second: time_t) -> String {
         var second = second
         var parts = tm()

@@ -8,26 +8,25 @@ import NIOHTTPTypes
 import NIOPosix
 import ServiceLifecycle
 
-/// Where requests come from.
+/// The address of a listener.
 public enum ListeningAddress: Sendable {
     case tcp(host: String, port: Int)
     case unix(path: String)
-    /// A socket that listens already, such as one passed by systemd (sd_listen_fds(3)). It outlives us: what
-    /// connects while we are away waits in its backlog.
+    /// A socket that listens already, such as one passed by systemd (sd_listen_fds(3)). It outlives the process: connections made
+    /// during a restart wait in its backlog.
     case inherited(descriptor: Int32)
 }
 
-/// Serves HTTP on one socket. Hummingbird's own server can't take a socket that is open already, so this puts
-/// its HTTP channel on SwiftNIO's bootstrap.
+/// Serves HTTP on one socket. Hummingbird's own server can't use an open socket, so this runs its HTTP channel on SwiftNIO's bootstrap.
 ///
-/// `run()` returns when a graceful shutdown has answered every request that was under way.
+/// `run()` returns once a graceful shutdown has answered every request in flight, and throws when the address can't be bound.
 struct Listener: Service {
     let address: ListeningAddress
     let respond: @Sendable (Request, any Channel) async throws -> Response
     let log: Logger
     let onRunning: @Sendable () async -> Void
 
-    /// Connections without a request are closed after this.
+    /// Idle connections are closed after this.
     static let idleTimeout = TimeAmount.seconds(30)
     static let backlog = 1024
 
@@ -53,8 +52,8 @@ struct Listener: Service {
             await onRunning()
             try await closed.futureResult.get()
         } onGracefulShutdown: {
-            // First nothing more is accepted, and what was accepted just now gets ready; a connection that is still on
-            // its way through the channel that is closed would be reset.
+            // Stop accepting first, and let connections accepted just now finish their set-up: one that is still inside of the
+            // server's channel when that closes would be reset.
             server.setOption(.autoRead, value: false).whenComplete { _ in
                 server.eventLoop.scheduleTask(in: Self.acceptTime) { quiescing.initiateShutdown(promise: closed) }
             }
@@ -63,8 +62,8 @@ struct Listener: Service {
 
     private static let acceptTime = TimeAmount.milliseconds(50)
 
-    /// Each connection is handled in a task that starts with its channel. An asynchronous sequence of connections would
-    /// be shorter, but one that is dropped unhandled at shutdown ends the process (NIOAsyncWriter insists on its end).
+    /// Each connection is handled in a task that starts with its channel. An asynchronous sequence of connections would be shorter, but
+    /// dropping an unhandled connection at shutdown would crash the process (NIOAsyncWriter requires an explicit finish).
     private func open(_ http: HTTP1Channel, _ quiescing: ServerQuiescingHelper, _ group: any EventLoopGroup) async throws -> any Channel {
         let log = log
         let bootstrap = ServerBootstrap(group: group)

@@ -9,11 +9,13 @@ import ServiceLifecycle
 
 /// The HTTP API: the public side on TCP, and the control side, which may also write, on a Unix socket.
 public struct WebAPI: Sendable {
+    /// The secrets that callers prove to know.
     public struct Access: Sendable {
-        /// What `X-Gitlab-Token` must be; nil when no secret is configured, and then no webhook is taken.
+        /// The expected `X-Gitlab-Token`; nil when no secret is configured, and then webhooks are refused.
         public var webhookSecret: Secret?
         /// The bearer token for writing calls on TCP; nil allows none there.
         public var controlToken: Secret?
+        /// Without a control token, only the control socket takes writing calls.
         public init(webhookSecret: Secret?, controlToken: Secret? = nil) {
             self.webhookSecret = webhookSecret
             self.controlToken = controlToken
@@ -23,12 +25,14 @@ public struct WebAPI: Sendable {
     /// The largest webhook body, in bytes.
     static let maxWebhook = 1 << 20
 
-    /// What the API can have done that is not the coordinator's.
+    /// Operations that are the daemon's, not the coordinator's.
     public struct Operations: Sendable {
-        /// Reads the configuration again. Throws what is wrong with it.
+        /// Reads the configuration again. Throws an error with a description for operators when it is invalid; then nothing changed.
         public var reload: @Sendable () async throws -> ReloadView
-        /// Where GitLab reaches the webhook, when nobody says.
+        /// The address at which GitLab most likely reaches the webhook, for hooks that are installed without one. Throws an error with a
+        /// description for operators.
         public var webhookURL: @Sendable () throws -> String
+        /// Both are called concurrently.
         public init(reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () throws -> String) {
             self.reload = reload
             self.webhookURL = webhookURL
@@ -40,6 +44,7 @@ public struct WebAPI: Sendable {
     let operations: Operations
     let log: Logger
 
+    /// Serves nothing until a `server` runs.
     public init(coordinator: Coordinator, access: Access, operations: Operations, log: Logger) {
         self.coordinator = coordinator
         self.access = access
@@ -47,7 +52,10 @@ public struct WebAPI: Sendable {
         self.log = log
     }
 
-    /// - Parameter trusted: whether whoever reaches this address may write.
+    /// A server for one address; its `run()` returns after a graceful shutdown has answered the requests in flight.
+    /// - Parameters:
+    ///   - trusted: whether everybody who can connect may write.
+    ///   - onRunning: called once the socket accepts connections.
     public func server(
         at address: ListeningAddress, trusted: Bool, onRunning: @escaping @Sendable () async -> Void = {}
     ) -> some Service {
@@ -61,7 +69,7 @@ public struct WebAPI: Sendable {
             log: log, onRunning: onRunning)
     }
 
-    /// Answers everything with 503 and one sentence: for a daemon that can't do its work yet.
+    /// A server that answers every request with 503 and a reason, for a daemon that is not configured yet.
     public static func unavailable(_ why: String, on address: ListeningAddress, log: Logger) -> some Service {
         Listener(
             address: address,
@@ -122,11 +130,11 @@ public struct WebAPI: Sendable {
                 log.warning("Refused a webhook: the X-Gitlab-Token is missing or wrong")
                 throw ProblemError(.unauthorized, "the X-Gitlab-Token header is missing or wrong")
             }
-            // Each may hold up to 1 MiB. GitLab sends a few at a time; more than these is no GitLab's doing, and it sends
-            // again what is refused so.
+            // Each holds up to 1 MiB. GitLab sends a few at a time and retries those that are refused; more than these are not from
+            // GitLab.
             defer { atOnce.leave() }
             guard atOnce.enter() else {
-                var answer = try JSON.problem(.serviceUnavailable, "too many webhooks at once")
+                var answer = try JSON.problem(.serviceUnavailable, "too many concurrent webhooks; retry")
                 answer.headers[.retryAfter] = "1"
                 return answer
             }
@@ -135,7 +143,7 @@ public struct WebAPI: Sendable {
             do {
                 body = try await request.collectBody(upTo: Self.maxWebhook)
             } catch {
-                throw ProblemError(.contentTooLarge, "a webhook is at most 1 MiB")
+                throw ProblemError(.contentTooLarge, "the body exceeds 1 MiB")
             }
             if let event = request.headers[.gitlabEvent], event != "Job Hook" {
                 log.notice("Ignored an authentic webhook: X-Gitlab-Event is not Job Hook")
@@ -216,7 +224,7 @@ public struct WebAPI: Sendable {
     }
 }
 
-/// Turns the coordinator's refusals into problems.
+/// Turns the coordinator's refusals into problem documents.
 private func refusing<T>(_ body: () async throws -> T) async throws -> T {
     do {
         return try await body()

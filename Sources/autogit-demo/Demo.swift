@@ -8,7 +8,7 @@ import UnixSignals
 @main
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "autogit-demo", abstract: "The guide's first scenario: five jobs in two stages, real daemon, real containers, simulated GitLab.")
+        commandName: "autogit-demo", abstract: "Five jobs in two stages: real daemon, real containers, simulated GitLab.")
 
     @Option(help: "The autogitd to run.")
     var daemon = ".build/debug/autogitd"
@@ -25,7 +25,7 @@ struct Demo: AsyncParsableCommand {
     @Option(help: "The script that makes the runner's image.")
     var recipe = "scripts/runner-image"
 
-    @Option(help: "The guide's Test Scenario 1, unchanged.")
+    @Option(help: "The pipeline to run.")
     var pipeline = "docs/guide/scenario-1.gitlab-ci.yml"
 
     func run() async throws {
@@ -105,7 +105,7 @@ struct Scenario {
             print("demo: GitLab (simulated) at \(gitlab.url), AutoGit at \(daemon.url)")
             let project = try await gitlab.instance.addProject(
                 path: "root/runner-test", pipelineFile: try String(contentsOfFile: options.pipeline, encoding: .utf8),
-                // The guide's file has two lines that YAML takes for mappings and GitLab itself would refuse.
+                // The file in docs/guide has two lines that YAML takes for mappings and GitLab itself would refuse.
                 acceptsUnquotedColons: true,
                 // Has gitlab-python-runner take the job's steps from GitLab rather than from the file in the repository.
                 variables: ["GITLAB_PYTHON_RUNNER_COMPUTED": "1"])

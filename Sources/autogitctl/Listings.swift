@@ -3,17 +3,21 @@ import ControlModel
 import FoundationEssentials
 
 struct Status: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "How things stand; exit code 1 when GitLab or the engine is in trouble.")
+    static let configuration = CommandConfiguration(abstract: "Show the state of AutoGit; exit status 1 when GitLab or the engine is in trouble.")
     @OptionGroup var common: Common
 
     func run() async throws {
         let (status, raw) = try await common.daemon.get("/status", as: StatusView.self)
-        if common.json { writeAll(raw) } else { writeAll(text(status)) }
-        let fine = ["ok", "unknown"]
-        if !fine.contains(status.gitlab) || !fine.contains(status.engine) { throw ExitCode.failure }
+        if common.json { writeAll(raw) } else { writeAll(Self.text(status)) }
+        if Self.isDegraded(status) { throw ExitCode.failure }
     }
 
-    private func text(_ status: StatusView) -> String {
+    static func isDegraded(_ status: StatusView) -> Bool {
+        let fine = ["ok", "unknown"]
+        return !fine.contains(status.gitlab) || !fine.contains(status.engine)
+    }
+
+    static func text(_ status: StatusView) -> String {
         func counts(_ counts: [String: Int]) -> String {
             counts.isEmpty ? "none" : counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
         }
@@ -21,8 +25,8 @@ struct Status: AsyncParsableCommand {
             "autogit  \(status.version), up since \(status.started_at)", "gitlab   \(printable(status.gitlab))",
             "engine   \(printable(status.engine))", "runners  \(counts(status.runners))", "jobs     \(counts(status.jobs))",
         ]
-        var spawns = "spawns   \(status.spawns.count), of them \(status.spawns.failed) failed"
-        if let mean = status.spawns.mean_seconds { spawns += "; to first contact \(seconds(mean)) on average" }
+        var spawns = "spawns   \(status.spawns.count), \(status.spawns.failed) failed"
+        if let mean = status.spawns.mean_seconds { spawns += "; mean time to first contact \(seconds(mean))" }
         lines.append(spawns)
         if let rate = status.success_rate { lines.append("success  \(Int((rate * 100).rounded())) % of finished jobs") }
         for warning in status.warnings ?? [] { lines.append("warning  \(printable(warning))") }
@@ -34,29 +38,33 @@ struct Status: AsyncParsableCommand {
 }
 
 struct Runners: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Live runners, or the life of one.")
+    static let configuration = CommandConfiguration(abstract: "List live runners, or show one with its history.")
     @Argument(help: "A runner's id or name.") var runner: String?
     @OptionGroup var common: Common
 
     func run() async throws {
         if let runner {
             let (view, raw) = try await common.daemon.get("/runners/\(pathSegment(runner))", as: RunnerView.self)
-            writeAll(common.json ? raw : Array(text(view).utf8))
+            writeAll(common.json ? raw : Array(Self.text(view).utf8))
             return
         }
         let (views, raw) = try await common.daemon.get("/runners", as: [RunnerView].self)
         if common.json { return writeAll(raw) }
         if views.isEmpty { return writeAll("no runners\n") }
+        writeAll(Self.table(views, at: Date()).text(width: terminalWidth()))
+    }
+
+    static func table(_ views: [RunnerView], at now: Date) -> Table {
         var table = Table("ID", "POOL", "STATUS", "JOB", "JOBS", "DRIVER", "AGE", "LEAVES IN")
         for view in views {
             table.add(
-                view.id, view.pool, view.status, view.current_job.map { "\($0)" }, "\(view.jobs_done)", view.driver, age(view.requested_at),
+                view.id, view.pool, view.status, view.current_job.map { "\($0)" }, "\(view.jobs_done)", view.driver, age(view.requested_at, at: now),
                 view.cooldown_left.map(seconds))
         }
-        writeAll(table.text(width: terminalWidth()))
+        return table
     }
 
-    private func text(_ view: RunnerView) -> String {
+    static func text(_ view: RunnerView) -> String {
         var lines = [
             "\(view.name)  \(view.status)", "pool     \(view.pool), \(view.driver)", "limits   \(view.cpus) CPUs, \(view.memory_bytes >> 20) MiB",
             "gitlab   \(view.gitlab_id.map { "runner \($0)" } ?? "not registered")",
@@ -69,16 +77,15 @@ struct Runners: AsyncParsableCommand {
 }
 
 struct Jobs: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The newest jobs, or one.")
-    @Argument(help: "A job's GitLab id.") var job: Int64?
-    @Flag(help: "Only jobs that wait or run.") var active = false
+    static let configuration = CommandConfiguration(abstract: "List the newest jobs, or show one.")
+    @Argument(help: "A job's id in GitLab.") var job: Int64?
+    @Flag(help: "Only jobs that are pending or running.") var active = false
     @OptionGroup var common: Common
 
     func run() async throws {
         if let job {
             let (view, raw) = try await common.daemon.get("/jobs/\(job)", as: JobView.self)
-            if common.json { return writeAll(raw) }
-            return show([view])
+            return writeAll(common.json ? raw : Array(Self.table([view]).text(width: terminalWidth()).utf8))
         }
         let (views, raw) = try await common.daemon.get("/jobs", as: [JobView].self)
         if common.json, !active { return writeAll(raw) }
@@ -88,28 +95,30 @@ struct Jobs: AsyncParsableCommand {
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return writeAll(Array(try encoder.encode(chosen)) + Array("\n".utf8))
         }
-        if chosen.isEmpty { return writeAll("no jobs\n") }
-        show(chosen)
+        writeAll(chosen.isEmpty ? "no jobs\n" : Self.table(chosen).text(width: terminalWidth()))
     }
 
-    private func show(_ views: [JobView]) {
-        var table = Table("ID", "STATUS", "PROJECT", "NAME", "TAGS", "RUNNER", "WAITED", "WHY IT WAITS")
+    static func table(_ views: [JobView]) -> Table {
+        var table = Table("ID", "STATUS", "PROJECT", "NAME", "TAGS", "RUNNER", "WAITED", "WAITING REASON")
         for view in views {
             table.add(
                 "\(view.id)", view.status, view.project ?? "\(view.project_id)", view.name, view.tags.map { $0.joined(separator: ",") }, view.runner,
                 view.wait_seconds.map(seconds), view.waiting_reason)
         }
-        writeAll(table.text(width: terminalWidth()))
+        return table
     }
 }
 
 struct Pools: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The pools, what runs in them and what went wrong.")
+    static let configuration = CommandConfiguration(abstract: "List the pools with their runners and their last error.")
     @OptionGroup var common: Common
 
     func run() async throws {
         let (views, raw) = try await common.daemon.get("/pools", as: [PoolView].self)
-        if common.json { return writeAll(raw) }
+        writeAll(common.json ? raw : Array(Self.table(views).text(width: terminalWidth()).utf8))
+    }
+
+    static func table(_ views: [PoolView]) -> Table {
         var table = Table("NAME", "DRIVER", "TAGS", "STATE", "RUNNERS", "WARM", "COOLDOWN", "LAST ERROR")
         for view in views {
             let tags = (view.tags + (view.run_untagged ? ["(untagged)"] : [])).joined(separator: ",")
@@ -118,7 +127,7 @@ struct Pools: AsyncParsableCommand {
                 view.name, view.driver, tags, state, "\(view.runners.values.reduce(0, +))/\(view.max_runners)", "\(view.warm)", seconds(view.cooldown),
                 view.failures > 0 ? view.last_error : nil)
         }
-        writeAll(table.text(width: terminalWidth()))
+        return table
     }
 }
 
@@ -131,8 +140,8 @@ func seconds(_ value: Double) -> String {
     return total < 172_800 ? "\(total / 3600)h" : "\(total / 86_400)d"
 }
 
-/// Since an ISO 8601 time.
-private func age(_ text: String) -> String? {
+/// The time since an ISO 8601 time; nil when it can't be parsed.
+func age(_ text: String, at now: Date) -> String? {
     let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-    return (try? Date(text, strategy: style)).map { seconds(max(0, Date().timeIntervalSince($0))) }
+    return (try? Date(text, strategy: style)).map { seconds(max(0, now.timeIntervalSince($0))) }
 }

@@ -4,37 +4,37 @@ import FoundationEssentials
 import Glibc
 import HTTPTransfer
 
-/// A name as one segment of a path, whatever is in it.
+/// Any name as one segment of a path.
 func pathSegment(_ name: String) -> String { percentEncoded(name) }
 
 struct Logs: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "What a runner wrote.")
+    static let configuration = CommandConfiguration(abstract: "Show the log of a runner.")
     @Argument(help: "A runner's id or name.") var runner: String
-    @Flag(name: .shortAndLong, help: "Go on with what it writes, until it ends.") var follow = false
-    @Option(name: [.customShort("n"), .long], help: "How many of the last lines.") var lines = 100
+    @Flag(name: .shortAndLong, help: "Follow the log until the runner ends.") var follow = false
+    @Option(name: [.customShort("n"), .long], help: "How many of the last lines to show.") var lines = 100
     @OptionGroup var common: Common
 
     func run() async throws {
         let (view, _) = try await common.daemon.get("/runners/\(pathSegment(runner))", as: RunnerView.self)
         if view.driver == "scope" {
-            // The journal has it, also of runners that are gone.
+            // The journal has it, even after the runner is gone.
             try become("journalctl", ["--no-pager", "--output=cat", "--identifier=\(view.name)", "--lines=\(lines)"] + (follow ? ["--follow"] : []))
         }
         try await common.daemon.stream("/runners/\(view.id)/log?lines=\(lines)&follow=\(follow)") { chunk in
-            writeAll(isatty(1) == 1 ? Array(terminalText(chunk).utf8) : chunk)
+            writeAll(isatty(1) == 1 ? Array(Self.terminalText(chunk).utf8) : chunk)
         }
     }
 
-    /// Lines and colours are a log's own; everything else that could steer a terminal is taken out.
-    private func terminalText(_ chunk: [UInt8]) -> String {
+    /// Keeps the lines of a log, and replaces everything that could control the terminal.
+    static func terminalText(_ chunk: [UInt8]) -> String {
         String(decoding: chunk, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) }
             .joined(separator: "\n")
     }
 }
 
 struct Spawn: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Start a runner now, within the pool's bounds.")
-    @Argument(help: "The pool.") var pool: String
+    static let configuration = CommandConfiguration(abstract: "Start a runner now, within the bounds of the pool and the host.")
+    @Argument(help: "The name of the pool.") var pool: String
     @OptionGroup var common: Common
 
     func run() async throws {
@@ -53,16 +53,17 @@ struct Drain: AsyncParsableCommand {
 }
 
 struct Remove: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove a runner: when it has no job, or at once with --force.")
+    static let configuration = CommandConfiguration(abstract: "Remove an idle runner, or with --force any runner at once.")
     @Argument(help: "A runner's id or name.") var runner: String
-    @Flag(help: "At once; a job that it has fails.") var force = false
+    @Flag(help: "Remove it at once; its job fails.") var force = false
     @OptionGroup var common: Common
 
     func run() async throws {
         if !force {
             let (view, _) = try await common.daemon.get("/runners/\(pathSegment(runner))", as: RunnerView.self)
             if let job = view.current_job {
-                throw fail("\(view.name) has job \(job): drain it, or end the job with --force", .conflict)
+                throw Failure(
+                    "\(view.name) is running job \(job) and was not removed; let it finish with autogitctl drain, or end it with --force", .conflict)
             }
         }
         try await dismiss(runner, force: force, common)
@@ -77,8 +78,8 @@ private func dismiss(_ runner: String, force: Bool, _ common: Common) async thro
 }
 
 struct Pause: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Start no more runners in a pool.")
-    @Argument(help: "The pool.") var pool: String
+    static let configuration = CommandConfiguration(abstract: "Start no more runners in a pool; those that run keep running.")
+    @Argument(help: "The name of the pool.") var pool: String
     @OptionGroup var common: Common
 
     func run() async throws { try await setPaused(pool, "pause", common) }
@@ -86,7 +87,7 @@ struct Pause: AsyncParsableCommand {
 
 struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Start runners in a pool again.")
-    @Argument(help: "The pool.") var pool: String
+    @Argument(help: "The name of the pool.") var pool: String
     @OptionGroup var common: Common
 
     func run() async throws { try await setPaused(pool, "resume", common) }
@@ -99,7 +100,7 @@ private func setPaused(_ pool: String, _ verb: String, _ common: Common) async t
 }
 
 struct Reload: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Have the daemon read its configuration again.")
+    static let configuration = CommandConfiguration(abstract: "Reload the configuration.")
     @OptionGroup var common: Common
 
     func run() async throws {
@@ -107,14 +108,14 @@ struct Reload: AsyncParsableCommand {
         if common.json { return writeAll(raw) }
         let view = try common.daemon.decode(ReloadView.self, raw)
         writeAll("reloaded; pools: \(view.pools.joined(separator: ", "))\n")
-        if view.needs_restart { writeAll("some changes need: systemctl restart autogit\n") }
+        if view.needs_restart { writeAll("some changes take effect after a restart only; run: systemctl restart autogit\n") }
     }
 }
 
 struct Reconcile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at engine, scopes and GitLab now, and remove what nobody owns. The daemon does so by itself every minute to ten.")
-    @Flag(help: "Only say what would be done, and why.") var dryRun = false
+        abstract: "Compare the engine, scopes and GitLab with the database now, and remove orphans. The daemon does so by itself every one to ten minutes.")
+    @Flag(help: "Only list what would be removed, and why.") var dryRun = false
     @OptionGroup var common: Common
 
     func run() async throws {
@@ -122,15 +123,15 @@ struct Reconcile: AsyncParsableCommand {
         if common.json { return writeAll(raw) }
         let views = try common.daemon.decode([ReconcileView].self, raw)
         if views.isEmpty { return writeAll("everything is as it should be\n") }
-        var table = Table("WHAT", "NAME", dryRun ? "WOULD" : "ACTION", "WHY")
+        var table = Table("KIND", "NAME", dryRun ? "WOULD" : "ACTION", "REASON")
         for view in views { table.add(view.what, view.name, view.action, view.reason) }
         writeAll(table.text(width: terminalWidth()))
     }
 }
 
 struct Evacuate: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove all runners at once, jobs or not, and start none until the daemon is restarted.")
-    @Option(help: "Seconds to wait for the last one to be gone.") var timeout = 60
+    static let configuration = CommandConfiguration(abstract: "Remove all runners at once, busy or not, and start none until the daemon is restarted.")
+    @Option(help: "Seconds to wait until all are gone.") var timeout = 60
     @OptionGroup var common: Common
 
     func run() async throws {
@@ -138,14 +139,14 @@ struct Evacuate: AsyncParsableCommand {
         let left = try common.daemon.decode([RunnerView].self, raw)
         if common.json { writeAll(raw) }
         guard left.isEmpty else {
-            throw fail("still there: \(left.map(\.name).joined(separator: ", ")); journalctl -u autogit says why", .failure)
+            throw Failure("not removed yet: \(left.map(\.name).joined(separator: ", ")); the daemon keeps trying, see: journalctl -u autogit", .failure)
         }
         if !common.json { writeAll("no runners are left\n") }
     }
 }
 
 struct Check: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Check a configuration file without using it.")
+    static let configuration = CommandConfiguration(abstract: "Check a configuration file without applying it.")
     @Option(help: "The file.") var config = "/etc/autogit/autogit.toml"
     @OptionGroup var common: Common
 
@@ -155,12 +156,12 @@ struct Check: AsyncParsableCommand {
 }
 
 struct Hook: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "A project's job webhook.", subcommands: [Install.self])
+    static let configuration = CommandConfiguration(abstract: "Manage the job webhook of a project.", subcommands: [Install.self])
 
     struct Install: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Have GitLab send a project's job events to this daemon.")
+        static let configuration = CommandConfiguration(abstract: "Have GitLab send the job events of a project to this daemon.")
         @Argument(help: "The project's path or id.") var project: String
-        @Option(help: "The webhook's address as GitLab reaches it; without it, this host's address on the way to GitLab.") var url: String?
+        @Option(help: "The address of the webhook as GitLab reaches it. Default: this host's address on the route to GitLab.") var url: String?
         @OptionGroup var common: Common
 
         func run() async throws {
@@ -172,11 +173,11 @@ struct Hook: AsyncParsableCommand {
     }
 }
 
-/// Becomes another program.
+/// Replaces this process with another program.
 private func become(_ program: String, _ arguments: [String]) throws {
     var words = ([program] + arguments).map { strdup($0) } + [nil]
-    // Only comes back when it failed; our own folder comes first, for an autogitd that is not installed.
+    // execv(3) returns only when it failed. Our own folder comes first, for builds that are not installed.
     if let slash = CommandLine.arguments[0].lastIndex(of: "/") { execv(CommandLine.arguments[0][...slash] + program, &words) }
     for folder in ["/usr/sbin/", "/usr/bin/", "/bin/"] { execv(folder + program, &words) }
-    throw fail("\(program) cannot be run: is it installed?", .unavailable)
+    throw Failure("\(program) cannot be run; install it, or add it to /usr/sbin or /usr/bin", .unavailable)
 }

@@ -1,7 +1,6 @@
 import Glibc
 
-/// Rows in columns that fit the terminal: columns are as wide as what is in them, and when that is too much the
-/// widest are cut. Into a pipe nothing is cut.
+/// Rows in columns that fit the terminal. Columns are as wide as their contents; when that is too wide, the widest columns are cut.
 struct Table {
     private let head: [String]
     private var rows: [[String]] = []
@@ -10,8 +9,7 @@ struct Table {
 
     mutating func add(_ cells: String?...) { rows.append(cells.map { printable($0 ?? "-") }) }
 
-    var isEmpty: Bool { rows.isEmpty }
-
+    /// - Parameter width: of the terminal; nil for a pipe, into which nothing is cut.
     func text(width: Int?) -> String {
         var widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
         let gaps = 2 * (widths.count - 1)
@@ -34,7 +32,7 @@ struct Table {
     }
 }
 
-/// Columns of the terminal on standard output; nil when it is none.
+/// The columns of the terminal on standard output; nil when standard output is something else.
 func terminalWidth() -> Int? {
     guard isatty(1) == 1 else { return nil }
     var size = winsize()
@@ -42,7 +40,7 @@ func terminalWidth() -> Int? {
     return Int(size.ws_col)
 }
 
-/// Names of jobs and projects are other people's: no control character of theirs reaches the terminal.
+/// Replaces control characters: names of jobs and projects are other people's, and must not control the terminal.
 func printable(_ text: String) -> String {
     String(
         String.UnicodeScalarView(

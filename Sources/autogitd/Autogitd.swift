@@ -19,8 +19,8 @@ struct Autogitd: AsyncParsableCommand {
     /// EX_CONFIG of sysexits.h(3head).
     static let badConfiguration = ExitCode(78)
 
-    /// Swift would begin at a high priority, which all tasks inherit; libdispatch then asks for threads of a high
-    /// priority, which an ordinary user may not have, and complains of each in the journal.
+    /// Swift's own main would run at a high priority that all tasks inherit. libdispatch then requests high-priority threads, which an
+    /// unprivileged user can't have, and logs each refusal to the journal.
     static func main() {
         Task.detached(priority: .medium) {
             await Self.main(nil)
@@ -32,7 +32,7 @@ struct Autogitd: AsyncParsableCommand {
     @Option(help: "The configuration file.")
     var config = "/etc/autogit/autogit.toml"
 
-    @Flag(help: "With --check: print it as JSON.")
+    @Flag(help: "With --check: print JSON.")
     var json = false
 
     @Flag(help: "Check the configuration, print what was understood, and exit.")
@@ -47,13 +47,15 @@ struct Autogitd: AsyncParsableCommand {
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         if let probe {
-            // No core dump for what was to be expected.
+            // No core dump for an expected crash.
             var none = rlimit()
             setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
             return ParserProbe.run(config, lines: probe)
         }
-        // Jobs in scopes run as our user: they must not read our memory, where the token is.
-        if autogit_set_undumpable() != 0 { FileHandles.standardError("autogitd: the process cannot be made undumpable\n") }
+        // Jobs in scopes run as our user, and must not read the token in our memory.
+        if autogit_set_undumpable() != 0 {
+            FileHandles.standardError("autogitd: prctl(PR_SET_DUMPABLE) failed, so jobs in scopes may be able to read this process's memory\n")
+        }
         let sockets = InheritedSockets.take()
         let manager = ServiceManager()
         let level = logLevel
@@ -66,7 +68,7 @@ struct Autogitd: AsyncParsableCommand {
             do {
                 settings = try SettingsFile(path: config).read(asInstalled: check)
             } catch let missing as NotConfigured where !check && getenv("NOTIFY_SOCKET") != nil {
-                // Freshly installed: stay and say so, rather than fail or be restarted in a loop.
+                // A fresh installation: stay up and say so, instead of failing and restarting in a loop.
                 guard let late = try await Unconfigured(file: SettingsFile(path: config), sockets: sockets, manager: manager).wait(missing) else { return }
                 settings = late
             }
@@ -78,7 +80,7 @@ struct Autogitd: AsyncParsableCommand {
             try await Daemon(settings, file: SettingsFile(path: config), sockets: sockets, manager: manager).run()
         } catch let error as any CustomStringConvertible & Error where error is InvalidSettings || error is NotConfigured {
             FileHandles.standardError("\(error)\n")
-            manager.status("the configuration has errors; journalctl -u autogit names them")
+            manager.status("the configuration has errors, see: journalctl -u autogit")
             throw Self.badConfiguration
         } catch let error as StartError {
             FileHandles.standardError("autogitd: \(error.message)\n")
@@ -90,17 +92,17 @@ struct Autogitd: AsyncParsableCommand {
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 
-/// Why the daemon can't start, with the next step.
+/// The daemon can't start.
 struct StartError: Error {
+    /// The reason, with the next step.
     var message: String
 }
 
-/// The configuration file, read with what the machine says.
+/// The configuration file, read with the facts of this machine.
 struct SettingsFile: Sendable {
     let path: String
 
-    /// - Parameter asInstalled: take the secrets that the unit would pass as credentials, for a look at the file
-    ///   outside of the unit.
+    /// - Parameter asInstalled: outside of the unit, use the files that the unit would pass as credentials.
     /// - Throws: `InvalidSettings`, `NotConfigured`
     func read(asInstalled: Bool = false) throws -> Settings {
         try ParserProbe(path: path).check()

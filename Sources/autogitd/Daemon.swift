@@ -14,11 +14,11 @@ import Store
 import Systemd
 import WebAPI
 
-/// Puts the parts together.
+/// Assembles the parts and runs them.
 struct Daemon {
     let settings: Settings
     let file: SettingsFile
-    /// Passed by systemd, by name.
+    /// The sockets that systemd passed, by name.
     let sockets: [String: Int32]
     let manager: ServiceManager
     let log = Logger(label: "autogit")
@@ -41,7 +41,7 @@ struct Daemon {
                 caFile: settings.gitlab.caFile),
             http: http)
         let coordinator = Coordinator(
-            .init(settings), forges: [.default: forge],
+            .init(settings), forges: [ForgeID(settings.gitlab.name): forge],
             drivers: [
                 Place(.local, .container): ContainerDriver(engine: engine, instance: memory.instance, log: log),
                 Place(.local, .scope): ScopeDriver(
@@ -50,7 +50,8 @@ struct Daemon {
             ], store: store, log: log)
         try await recover(coordinator)
         if settings.gitlab.webhookSecret == nil {
-            log.warning("No webhook secret is configured: webhooks are refused, and jobs are found by polling only")
+            log.warning(
+                "No webhook secret is configured: webhooks are refused, and jobs are found by polling only. Put one into /etc/autogit/webhook-secret")
         }
         let reloader = Reloader(file: file, coordinator: coordinator, running: settings, manager: manager, log: log)
         let settings = settings
@@ -66,7 +67,7 @@ struct Daemon {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    // They end in the reverse order: first nothing new comes in, then the loop stops.
+                    // They end in reverse order: first the listeners, then the loop.
                     .init(service: ControlLoop(coordinator: coordinator)),
                     .init(
                         service: Heart(
@@ -81,7 +82,7 @@ struct Daemon {
             metadata: ["instance": "\(memory.instance)", "engine": "\(engine.socket)"])
         try await group.run()
         if sockets["control"] == nil { unlink(settings.controlSocket) }
-        log.info("Stopped; runners and their jobs go on")
+        log.info("Stopped; runners and their jobs keep running")
     }
 
     // MARK: Starting
@@ -91,19 +92,19 @@ struct Daemon {
         do {
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            return try SQLiteStore(path: directory + "/autogit.db")
+            return try SQLiteStore(path: directory + "/autogit.db", gitlab: settings.gitlab.name)
         } catch let error as SQLiteStore.Unusable {
             throw StartError(message: error.description)
         } catch {
-            throw StartError(message: "the state directory \(directory) cannot be made: \(String(cString: strerror(errno)))")
+            throw StartError(message: "the state directory \(directory) cannot be created: \(String(cString: strerror(errno)))")
         }
     }
 
-    /// Looking at what was left behind can take long, when an engine hangs or there is much to remove. It goes on
-    /// for as long as it has to; systemd is told that it does.
+    /// Recovery can take long, when an engine hangs or there is much to remove. It has no bound; systemd's start timeout is extended
+    /// meanwhile.
     private func recover(_ coordinator: Coordinator) async throws {
         let manager = manager
-        manager.status("looking at what was there before")
+        manager.status("recovering the state before the last stop")
         let pacemaker = Task {
             while !Task.isCancelled {
                 manager.extendTimeout(.seconds(30))
@@ -122,14 +123,14 @@ struct Daemon {
             candidates.append(String(host.dropFirst(7)))
         }
         candidates.append("/run/user/1000/docker.sock")
-        // Named by the operator: it may come up later, and nothing else will do.
+        // Named by the operator: it may come up later, and no other will do.
         if let configured = settings.engineSocket { return Engine(socket: configured, http: http) }
         guard isNeeded else { return Engine(socket: Self.usualEngine, http: http) }
         let (engine, complaints) = await Engine.firstAnswering(candidates, http: http)
         guard let engine else {
             throw StartError(
                 message: "no container engine answers (\(complaints.joined(separator: "; "))). "
-                    + "Start one, such as systemctl --user enable --now podman.socket, or name its socket in [engine].")
+                    + "Start one, for example with systemctl --user enable --now podman.socket, or set socket in [engine].")
         }
         return engine
     }
@@ -158,12 +159,12 @@ struct Daemon {
         }
         let path = settings.controlSocket
         guard path.utf8.count < 108 else {
-            throw StartError(message: "listen.control: \(path) is longer than a socket's path may be (107 bytes)")
+            throw StartError(message: "listen.control: \(path) exceeds the 107 bytes of a socket's path (unix(7)); choose a shorter one")
         }
         if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
             try? FileManager.default.createDirectory(atPath: String(path[..<slash]), withIntermediateDirectories: true)
         }
-        // Left by a killed daemon.
+        // A killed daemon leaves its socket behind.
         unlink(path)
         return api.server(at: .unix(path: path), trusted: true) {
             chmod(path, 0o660)
@@ -175,7 +176,13 @@ struct Daemon {
 
 extension Coordinator.Configuration {
     init(_ settings: Settings) {
+        // Every pool serves the one GitLab that there is.
+        let pools = settings.pools.map { pool in
+            var pool = pool
+            pool.forge = ForgeID(settings.gitlab.name)
+            return pool
+        }
         self.init(
-            .init(pools: settings.pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval), version: autogitVersion)
+            .init(pools: pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval), version: autogitVersion)
     }
 }

@@ -3,8 +3,7 @@ import FoundationEssentials
 import Glibc
 import Logging
 
-/// Readable lines on standard error, with a time, and on a terminal with colour. Under systemd the journal has its
-/// own handler.
+/// Readable lines on standard error, with a time, and colours on a terminal. Under systemd `JournalLogHandler` takes its place.
 struct LineLogHandler: LogHandler {
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
@@ -25,7 +24,7 @@ struct LineLogHandler: LogHandler {
     func log(event: LogEvent) {
         let level = event.level
         var fields = metadata.merging(event.metadata ?? [:]) { _, new in new }
-        // Of use to the journal only.
+        // For the journal only.
         fields["message_id"] = nil
         var text = Self.printable("\(event.message)")
         if !fields.isEmpty {
@@ -40,7 +39,7 @@ struct LineLogHandler: LogHandler {
         }
     }
 
-    /// Others write part of what is logged: no control character may reach a terminal or break a line.
+    /// Names of jobs and projects are other people's: no control character may reach a terminal or break a line.
     private static func printable(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
         return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 
-/// Which of this host's addresses another host sees.
+/// The address of this host as another host sees it.
 enum LocalAddress {
     struct Unknown: Error, CustomStringConvertible {
         var description: String
@@ -16,7 +16,7 @@ enum LocalAddress {
         var found: UnsafeMutablePointer<addrinfo>?
         let port = String(parts.port ?? (parts.scheme == "https" ? 443 : 80))
         guard getaddrinfo(host, port, &hints, &found) == 0, let first = found else {
-            throw Unknown(description: "the name \(host) cannot be resolved; say the webhook's address with --url")
+            throw Unknown(description: "the name \(host) cannot be resolved; give the webhook's address with --url")
         }
         defer { freeaddrinfo(found) }
         let descriptor = socket(first.pointee.ai_family, Int32(SOCK_DGRAM.rawValue), 0)
@@ -30,7 +30,7 @@ enum LocalAddress {
                     && getnameinfo(address, length, &name, socklen_t(name.count), nil, 0, NI_NUMERICHOST) == 0
             }
         }
-        guard known else { throw Unknown(description: "no route to \(host); say the webhook's address with --url") }
+        guard known else { throw Unknown(description: "no route to \(host); give the webhook's address with --url") }
         let text = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return text.contains(":") ? "[\(text)]" : text
     }

@@ -2,14 +2,14 @@ import FoundationEssentials
 import Glibc
 import Settings
 
-/// Whether the TOML parser lives through a file: asked in a child process, because some broken texts make it end its
-/// process (see `Settings.isTOML`), and a typo must neither crash a start nor, worse, a reload.
+/// Tries the TOML parser on a file in a child process. Some broken texts crash it (see `Settings.isTOML`), and a typo must neither crash a
+/// start nor, worse, a reload.
 struct ParserProbe {
     let path: String
 
-    /// What the child does.
+    /// The child's part.
     static func run(_ path: String, lines: Int) {
-        // A file that is not there, or not TOML, is somebody else's to report.
+        // The parent reports a file that is missing, or not TOML.
         if let text = try? String(contentsOfFile: path, encoding: .utf8) { _ = Settings.isTOML(text, lines: lines) }
     }
 
@@ -18,14 +18,14 @@ struct ParserProbe {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return }
         let count = text.split(separator: "\n", omittingEmptySubsequences: false).count
         if survives(lines: count) { return }
-        // The parser goes from front to back: the shortest beginning that ends it ends with the line to blame.
+        // The parser reads from front to back: the shortest prefix that crashes it ends with the broken line.
         var (good, bad) = (0, count)
         while bad - good > 1 {
             let middle = (good + bad) / 2
             if survives(lines: middle) { good = middle } else { bad = middle }
         }
         throw InvalidSettings(errors: [
-            SettingsError(file: path, line: bad, message: "this is not TOML: something is missing here, such as a name after [ or a value before a comma")
+            SettingsError(file: path, line: bad, message: "invalid TOML: something is missing here, for example a name after [ or a value before a comma")
         ])
     }
 
@@ -38,7 +38,7 @@ struct ParserProbe {
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var child = pid_t()
-        // What can't be asked is taken for good: the parser itself will tell.
+        // Without a child, the parser itself finds out.
         guard posix_spawn(&child, "/proc/self/exe", &actions, nil, &words, environ) == 0 else { return true }
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}

@@ -7,7 +7,7 @@ struct RunnerUsers: Sendable {
     private let ofEngine: Lingering?
 
     /// - Parameters:
-    ///   - engineSocket: belongs to a user when it is under `/run/user/UID`
+    ///   - engineSocket: a user's when it is under `/run/user/UID`
     ///   - serviceUser: the user of this service, whose systemd holds the scopes
     ///   - find: a user's lingering; nil where there is no such user, or no systemd
     init(engineSocket: String, serviceUser: UInt32, find: (UInt32) -> Lingering? = Self.find) {
@@ -24,7 +24,7 @@ struct RunnerUsers: Sendable {
         return parts.count > 3 && parts[0] == "run" && parts[1] == "user" ? UInt32(parts[2]) : nil
     }
 
-    /// Those who would take runners of these drivers along at their last logout; each user once.
+    /// The users at whose last logout runners of these drivers would end; each user once.
     func notLingering(for drivers: Set<DriverKind>) -> [Lingering] {
         let scopes = drivers.contains(.scope) ? ofScopes : nil
         let engine = drivers.contains(.container) && ofEngine?.user != scopes?.user ? ofEngine : nil

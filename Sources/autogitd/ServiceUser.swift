@@ -2,11 +2,11 @@ import Fleet
 import Settings
 import Systemd
 
-/// The user that autogit.service runs as here, for a look at the configuration from outside of the service.
+/// The user that autogit.service runs as on this machine, for `--check`, which another user runs.
 enum ServiceUser: Equatable {
-    /// No systemd to ask, or the unit isn't installed.
+    /// There is no systemd, or the unit isn't installed.
     case unknown
-    /// `User=` names one that does not exist.
+    /// `User=` names a user that does not exist.
     case missing(String)
     case found(UserRecord)
 
@@ -16,7 +16,7 @@ enum ServiceUser: Equatable {
         guard let state = try? await manager.text("LoadState", of: unit, .unit), state == "loaded",
             let user = try? await manager.text("User", of: unit, .service)
         else { return .unknown }
-        // Without User= a service is root's.
+        // A service without User= runs as root.
         let name = user.isEmpty ? "root" : user
         return UserRecord.find(name).map(Self.found) ?? .missing(name)
     }
@@ -30,7 +30,7 @@ enum ServiceUser: Equatable {
                     + "with User= under [Service]; then: dpkg-reconfigure autogit"
             ]
         case .found(let user):
-            // Where no socket is named, the daemon looks in the folder of the same user as of the usual one.
+            // Without a configured socket, all that the daemon tries belong to the same user as the usual one.
             return RunnerUsers(engineSocket: settings.engineSocket ?? Daemon.usualEngine, serviceUser: user.uid)
                 .notLingering(for: Set(settings.pools.map(\.driver))).map(\.advice)
         }

@@ -9,11 +9,11 @@ import Synchronization
 import Systemd
 import UnixSignals
 
-/// The control loop as a service: it ends when the group shuts down, after what was under way.
+/// The control loop as a service. It ends when the group shuts down, once the actions in flight have ended.
 struct ControlLoop: Service {
     let coordinator: Coordinator
 
-    /// Starting a runner takes a second or two; pulling an image may take longer, and is begun again later.
+    /// Enough for a start, which takes a second or two. Pulling an image may take longer; the next start of the daemon repeats it.
     static let settleTime = Duration.seconds(20)
 
     func run() async throws {
@@ -22,7 +22,7 @@ struct ControlLoop: Service {
     }
 }
 
-/// Counts the sockets that serve, so that readiness is told when all do.
+/// Waits until all listeners serve.
 final class Serving: Sendable {
     private let missing: Mutex<Int>
     private let (stream, out) = AsyncStream.makeStream(of: Void.self)
@@ -40,9 +40,9 @@ final class Serving: Sendable {
     func all() async { for await _ in stream {} }
 }
 
-/// Tells systemd that the daemon is ready, how it does, and that its control loop still makes plans. While the loop
-/// hangs, on a lock, a disk or a journal that takes no more lines, the watchdog is not fed, and systemd restarts the
-/// daemon. At each beat it also looks whether a logout would end the runners.
+/// Reports readiness and status to systemd, and feeds its watchdog as long as the control loop makes plans. A loop that hangs, on a lock, a
+/// disk or a full journal, stops feeding the watchdog, and systemd restarts the daemon. Each beat also checks whether a logout would end the
+/// runners.
 struct Heart: Service {
     let coordinator: Coordinator
     let manager: ServiceManager
@@ -50,7 +50,7 @@ struct Heart: Service {
     let users: RunnerUsers
     let log: Logger
 
-    /// How old the sentence in `systemctl status` may be.
+    /// The greatest age of the line in `systemctl status`.
     static let statusAge = Duration.seconds(20)
 
     func run() async throws {
@@ -71,10 +71,10 @@ struct Heart: Service {
             }
             await beat()
             manager.ready()
-            // Half of what is resident now is code that only the start ran.
+            // Half of the resident pages are code that only start-up runs.
             try? await Task.sleep(for: .seconds(2))
             autogit_forget_start_pages()
-            // Nobody to tell.
+            // No watchdog without systemd.
             guard manager.isListening else {
                 try? await gracefulShutdown()
                 return
@@ -86,12 +86,12 @@ struct Heart: Service {
                 if !Task.isCancelled { await beat() }
             }
         }
-        manager.status("stopping; runners and their jobs go on")
+        manager.status("stopping; runners and their jobs keep running")
         manager.stopping()
     }
 }
 
-/// Takes over a changed configuration, at SIGHUP or over the control socket. One with errors changes nothing.
+/// Applies a changed configuration, on SIGHUP or a call. One with errors changes nothing.
 struct Reloader: Service {
     let file: SettingsFile
     let coordinator: Coordinator
@@ -102,7 +102,7 @@ struct Reloader: Service {
     func run() async throws {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         for await _ in hangups.cancelOnGracefulShutdown() {
-            // What is wrong was logged.
+            // The error was logged.
             _ = try? await reload()
         }
     }
@@ -115,12 +115,13 @@ struct Reloader: Service {
             let view = ReloadView(pools: settings.pools.map(\.name), needs_restart: running.needsRestart(for: settings))
             log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
             if view.needs_restart {
-                log.warning("Changes of [gitlab] url, token, secret or projects, [listen], [state] or [engine] need: systemctl restart autogit")
+                log.warning(
+                    "Some changes take effect after a restart only ([gitlab] except poll_interval, [listen], [state], [engine]): systemctl restart autogit")
             }
             await tell()
             return view
         } catch {
-            log.error("The configuration was not reloaded, the old one goes on: \(error)")
+            log.error("The configuration has errors and was not reloaded; the old one stays in effect: \(error)")
             await tell()
             throw error
         }
@@ -133,9 +134,9 @@ struct Reloader: Service {
 }
 
 extension Settings {
-    /// Whether something differs that a reload doesn't take over.
+    /// Whether a setting differs that only a restart applies.
     func needsRestart(for new: Settings) -> Bool {
-        gitlab.url != new.gitlab.url || gitlab.token != new.gitlab.token || gitlab.webhookSecret != new.gitlab.webhookSecret
+        gitlab.name != new.gitlab.name || gitlab.url != new.gitlab.url || gitlab.token != new.gitlab.token || gitlab.webhookSecret != new.gitlab.webhookSecret
             || gitlab.projects != new.gitlab.projects || gitlab.caFile != new.gitlab.caFile || httpHost != new.httpHost || httpPort != new.httpPort
             || controlSocket != new.controlSocket || controlToken != new.controlToken || stateDirectory != new.stateDirectory
             || engineSocket != new.engineSocket

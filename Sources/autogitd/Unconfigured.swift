@@ -7,13 +7,13 @@ import Systemd
 import UnixSignals
 import WebAPI
 
-/// Installed, but nobody has said yet which GitLab to serve: answers every request with that, and waits for a reload.
+/// An installation without a configuration: answers every request with 503 and the next step, and waits for a reload.
 struct Unconfigured {
     let file: SettingsFile
     let sockets: [String: Int32]
     let manager: ServiceManager
 
-    /// - Returns: the settings once there are some, or nil when it was told to stop.
+    /// - Returns: the settings of the first valid reload, or nil when the daemon is stopped before.
     func wait(_ missing: NotConfigured) async throws -> Settings? {
         let log = Logger(label: "autogit")
         let text = "\(missing); then: systemctl reload autogit"
@@ -24,7 +24,7 @@ struct Unconfigured {
             .init(service: reader, successTerminationBehavior: .gracefullyShutdownGroup)
         ]
         for descriptor in sockets.values {
-            // A copy: the socket itself is needed afterwards.
+            // A copy, because closing it must leave the socket open for the configured daemon.
             services.append(.init(service: WebAPI.unavailable(text, on: .inherited(descriptor: dup(descriptor)), log: log)))
         }
         manager.ready()
@@ -33,7 +33,7 @@ struct Unconfigured {
             manager.stopping()
             return nil
         }
-        log.notice("Configured now")
+        log.notice("Configured; starting")
         manager.reloading()
         return settings
     }
@@ -66,7 +66,7 @@ private final class WaitForReload: Service {
 }
 
 extension Logger {
-    /// For the libraries: their own chatter is for debugging.
+    /// For libraries: warnings and errors only.
     var quiet: Logger {
         var quiet = self
         quiet.logLevel = max(logLevel, .warning)

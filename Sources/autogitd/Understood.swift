@@ -2,10 +2,10 @@ import Fleet
 import FoundationEssentials
 import Settings
 
-/// What `--check` prints: the whole configuration as understood, without secrets.
+/// The output of `--check`: the whole configuration as understood, without secrets.
 struct Understood: CustomStringConvertible {
     let settings: Settings
-    /// What is wrong outside of the file, each with what to do.
+    /// Problems outside of the file, each with its remedy.
     let warnings: [String]
 
     init(_ settings: Settings, warnings: [String]) {
@@ -16,7 +16,8 @@ struct Understood: CustomStringConvertible {
     var description: String {
         var lines = [
             "configuration is valid",
-            "gitlab    \(settings.gitlab.url), token set, webhook secret \(settings.gitlab.webhookSecret == nil ? "not set" : "set")",
+            "gitlab    \(settings.gitlab.url), named \(settings.gitlab.name), token set, webhook secret "
+                + (settings.gitlab.webhookSecret == nil ? "not set" : "set"),
             "polling   \(settings.gitlab.pollInterval == .zero ? "off" : "every " + settings.gitlab.pollInterval.text)"
                 + (settings.gitlab.projects.isEmpty ? "" : " of " + settings.gitlab.projects.joined(separator: ", ")),
             "listen    \(settings.httpHost):\(settings.httpPort) and \(settings.controlSocket)",
@@ -25,59 +26,88 @@ struct Understood: CustomStringConvertible {
             "budget    memory \((settings.budget.memory ?? 0) >> 20) MiB, CPUs \(settings.budget.cpus.map { "\($0)" } ?? "unbounded")",
         ]
         for pool in settings.pools {
-            lines.append(
-                "pool      \(pool.name): tags \(pool.tags.joined(separator: ","))\(pool.runUntagged ? " and untagged" : ""), "
-                    + (pool.driver == .container ? "image \(pool.image)" : "in scopes")
-                    + ", \(pool.cpus) CPUs, \(pool.memory >> 20) MiB, at most \(pool.maxRunners), "
-                    + "warm \(pool.warm), cooldown \(pool.cooldown.text), max_jobs \(pool.maxJobs)")
+            lines.append("pool      \(pool.name): " + keys(of: pool).map { "\($0.name) \(text($0.value(in: pool)))" }.joined(separator: ", "))
         }
         lines += warnings.map { "warning   \($0)" }
         return lines.joined(separator: "\n")
     }
 
-    /// The same for programs.
-    func json() throws -> String {
-        struct Document: Encodable {
-            struct Entry: Encodable {
-                var name: String
-                var driver: String
-                var tags: [String]
-                var run_untagged: Bool
-                var image: String?
-                var cpus: Double
-                var memory_bytes: Int64
-                var max_runners: Int
-                var warm: Int
-                var cooldown: Double
-                var max_jobs: Int
-            }
-            var valid = true
-            var url: String
-            var webhook_secret: Bool
-            var poll_interval: Double
-            var projects: [String]
-            var http: String
-            var control: String
-            var state: String
-            var engine: String?
-            var memory_budget_bytes: Int64?
-            var cpu_budget: Double?
-            var pools: [Entry]
-            var warnings: [String]
+    /// The keys of a pool that say something: not its name, and nothing empty.
+    private func keys(of pool: Pool) -> [SettingKey<Pool>] {
+        SettingsSchema.pool.filter { key in
+            let value = key.value(in: pool)
+            return key.name != "name" && (key.driver ?? pool.driver) == pool.driver && ![.none, .strings([]), .table([:])].contains(value)
         }
+    }
+
+    private func text(_ value: SettingValue) -> String {
+        switch value {
+        case .string(let text): text
+        case .strings(let texts): texts.joined(separator: " ")
+        case .size, .duration: String(value.toml.dropFirst().dropLast())
+        // The values may be secrets.
+        case .table(let entries): entries.keys.sorted().joined(separator: " ")
+        case .flag, .count, .number, .none: value.toml
+        }
+    }
+
+    /// The same for programs: sizes in bytes, times in seconds.
+    func json() throws -> String {
         let document = Document(
-            url: settings.gitlab.url, webhook_secret: settings.gitlab.webhookSecret != nil, poll_interval: settings.gitlab.pollInterval.inSeconds,
-            projects: settings.gitlab.projects, http: "\(settings.httpHost):\(settings.httpPort)", control: settings.controlSocket,
-            state: settings.stateDirectory, engine: settings.engineSocket, memory_budget_bytes: settings.budget.memory,
-            cpu_budget: settings.budget.cpus,
-            pools: settings.pools.map { pool in
-                .init(
-                    name: pool.name, driver: pool.driver.rawValue, tags: pool.tags, run_untagged: pool.runUntagged,
-                    image: pool.driver == .container ? pool.image : nil, cpus: pool.cpus, memory_bytes: pool.memory, max_runners: pool.maxRunners,
-                    warm: pool.warm, cooldown: pool.cooldown.inSeconds, max_jobs: pool.maxJobs)
-            }, warnings: warnings)
+            url: settings.gitlab.url, gitlab_name: settings.gitlab.name, webhook_secret: settings.gitlab.webhookSecret != nil,
+            poll_interval: settings.gitlab.pollInterval.inSeconds, projects: settings.gitlab.projects, http: "\(settings.httpHost):\(settings.httpPort)",
+            control: settings.controlSocket, state: settings.stateDirectory, engine: settings.engineSocket, memory_budget_bytes: settings.budget.memory,
+            cpu_budget: settings.budget.cpus, pools: settings.pools.map(PoolDocument.init), warnings: warnings)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(document), as: UTF8.self)
+    }
+
+    private struct Document: Encodable {
+        var valid = true
+        var url: String
+        var gitlab_name: String
+        var webhook_secret: Bool
+        var poll_interval: Double
+        var projects: [String]
+        var http: String
+        var control: String
+        var state: String
+        var engine: String?
+        var memory_budget_bytes: Int64?
+        var cpu_budget: Double?
+        var pools: [PoolDocument]
+        var warnings: [String]
+    }
+
+    /// Every key that a pool's driver takes, by its name in the file; a size has `_bytes` at its end.
+    private struct PoolDocument: Encodable {
+        let pool: Pool
+
+        struct Name: CodingKey {
+            var stringValue: String
+            var intValue: Int? { nil }
+            init(_ name: String) { stringValue = name }
+            init(stringValue: String) { self.init(stringValue) }
+            init?(intValue: Int) { nil }
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: Name.self)
+            for key in SettingsSchema.pool where (key.driver ?? pool.driver) == pool.driver {
+                switch key.value(in: pool) {
+                case .string(let text): try container.encode(text, forKey: Name(key.name))
+                case .strings(let texts): try container.encode(texts, forKey: Name(key.name))
+                case .flag(let value): try container.encode(value, forKey: Name(key.name))
+                case .count(let value): try container.encode(value, forKey: Name(key.name))
+                case .number(let value): try container.encode(value, forKey: Name(key.name))
+                case .size(let bytes): try container.encode(bytes, forKey: Name("\(key.name)_bytes"))
+                case .duration(let time): try container.encode(time.inSeconds, forKey: Name(key.name))
+                // The values may be secrets.
+                case .table(let entries): try container.encode(entries.keys.sorted(), forKey: Name(key.name))
+                case .none: break
+                }
+            }
+        }
     }
 }

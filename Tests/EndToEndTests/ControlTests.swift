@@ -106,7 +106,7 @@ extension EndToEndTests {
 
     private static var docker: String? { ["/usr/bin/docker", "/usr/local/bin/docker"].first { FileManager.default.fileExists(atPath: $0) } }
 
-    /// The guide's own commands, with the plain Docker client on the same socket.
+    /// An operator's own look, with the plain Docker client on the same socket.
     @Test(.enabled(if: docker != nil, "this machine has no docker client, and bootstrap installs none for one test"))
     func dockerShowsTheRunnersWithTheirLimitsAndWithoutTheirToken() async throws {
         let rig = try await rig(pool: "cpus = 0.5\npids = 99")

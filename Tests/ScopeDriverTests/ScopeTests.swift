@@ -15,13 +15,29 @@ import Testing
             RunnerSpec(runner: "abcd2345", instance: "0123abcd", pool: pool), folder: "/s/scopes/abcd2345", stateDirectory: "/s", database: "/s/autogit.db")
     }
 
-    @Test func noSecretIsInTheUnits() {
-        #expect(!"\(plan().service) \(plan().scope(pid: 7))".contains("glrt"))
+    /// Both units carry it: a scope is found again by its description, and a service without a scope is left over.
+    @Test func theDescriptionNamesTheInstance() {
+        let units = [plan().service, plan().scope(pid: 7)]
+        let instances = units.map { unit in
+            unit.compactMap { property in if case .text("Description", let text) = property { ScopePlan.instance(of: text) } else { nil } }
+        }
+        #expect(instances == [["0123abcd"], ["0123abcd"]])
+        #expect(ScopePlan.instance(of: "somebody else's") == nil)
     }
 
-    @Test func theDescriptionNamesTheInstance() {
-        for case .text("Description", let text) in plan().service { #expect(ScopePlan.instance(of: text) == "0123abcd") }
-        #expect(ScopePlan.instance(of: "somebody else's") == nil)
+    /// Tokens are in the folders of runners and in the daemon's state: a runner sees its own folder of these, and no other.
+    @Test func aRunnerSeesNoFolderButItsOwn() {
+        var (bound, writable, hidden): ([String], [String], [String]) = ([], [], [])
+        for property in plan().service {
+            switch property {
+            case .bindPaths(let paths): bound += paths.map(\.source)
+            case .texts("ReadWritePaths", let paths): writable += paths
+            case .temporaryFileSystems(let places): hidden += places.map(\.path)
+            default: break
+            }
+        }
+        #expect(bound == ["/s/scopes/abcd2345", "/s/scopes/abcd2345/identity"] && writable == ["/s/scopes/abcd2345"])
+        #expect(hidden.contains("/s"))
     }
 
     @Test func limitsAreTheScopes() {

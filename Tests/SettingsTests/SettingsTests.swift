@@ -83,12 +83,15 @@ import Testing
                 "pool[1].name", "pool[1].cooldown",
             ])
         #expect(found[1].message.contains("chmod 600"))
+        #expect(found[3].message == "\"two\" is not a valid size, for example 2GiB or 512MiB")
+        #expect(found[4].message == "expected a number, for example 2.0, found a string")
+        #expect(found[6].message == "\"soon\" is not a valid duration, for example 30s, 5m or 1h30m")
         #expect(found[2].message.contains("did you mean poll_interval?"))
         #expect(!found.contains { "\($0)".contains("glpat") })
     }
 
     @Test(arguments: [
-        ("[gitlab\n", "not TOML"), ("[state]\n", "[gitlab]"), ("[gitlab]\nurl = 3\n", "is a whole number, and must be a text"),
+        ("[gitlab\n", "invalid TOML"), ("[state]\n", "[gitlab]"), ("[gitlab]\nurl = 3\n", "expected a string in quotes, found an integer"),
         ("[gitlab]\nurl=\"http://h\"\ntoken_file=\"/nonexistent\"\n[[pool]]\nname=\"a\"\ntags=[\"x\"]", "cannot be read"),
     ])
     func brokenFilesAreRefused(text: String, says: String) {
@@ -98,11 +101,88 @@ import Testing
 
     @Test func whatIsNoTextFileSaysSo() throws {
         #expect(FileManager.default.createFile(atPath: "\(directory)/bytes", contents: Data([0xFF, 0xFE, 0x00])))
-        for (path, says) in [("bytes", "no file with a text"), ("", "no file with a text"), ("none", "No such file")] {
+        for (path, says) in [("bytes", "not a UTF-8 text file"), ("", "not a UTF-8 text file"), ("none", "No such file")] {
             let error = #expect(throws: InvalidSettings.self) { try Settings.read(path: "\(directory)/\(path)", environment: environment) }
             #expect(error?.errors.first?.message.contains(says) == true, "\(String(describing: error))")
         }
     }
+
+    /// Each bound of each key, just inside and just outside of it.
+    @Test(arguments: [
+        ("name", "\"\"", false), ("name", "\"a-b_c.D9\"", true), ("name", "\"a b\"", false), ("driver", "\"vm\"", false), ("tags", "[\"a,b\"]", false),
+        ("memory", "\"16MiB\"", true), ("memory", "\"15MiB\"", false), ("memory", "\"100GiB\"", false), ("cpus", "0", false), ("cpus", "0.5", true),
+        ("pids", "15", false), ("pids", "16", true), ("io_weight", "10000", true), ("io_weight", "10001", false), ("max_runners", "0", false),
+        ("warm", "10", true), ("warm", "11", false), ("start_timeout", "\"1s\"", true), ("start_timeout", "\"999ms\"", false),
+        ("start_timeout", "\"0\"", false),
+        ("stop_signal", "\"QUIT\"", false), ("stop_signal", "\"SIGTERM\"", true), ("register", "\"group:7\"", true), ("register", "\"group:\"", false),
+        ("env", "{ A = 1 }", false), ("env", "{ A = \"1\" }", true), ("image", "\"\"", false), ("mounts", "[\"/a:/b:ro\"]", true),
+        ("mounts", "[\"a:/b\"]", false),
+    ])
+    func valuesOfAPool(key: String, value: String, isValid: Bool) {
+        let other = ["name = \"p\"", "tags = [\"x\"]"].filter { !$0.hasPrefix("\(key) ") }.joined(separator: "\n")
+        let found = errors("[gitlab]\nurl = \"http://h\"\ntoken_file = \"DIR/token\"\n[[pool]]\n\(other)\n\(key) = \(value)\n")
+        #expect(found.isEmpty == isValid && found.allSatisfy { $0.key == "pool[0].\(key)" }, "\(found)")
+    }
+
+    @Test(arguments: [
+        ("gitlab", true), ("a-9", true), (String(repeating: "a", count: 32), true), (String(repeating: "a", count: 33), false), ("", false), ("Main", false),
+    ])
+    func aGitLabHasAName(name: String, isValid: Bool) throws {
+        let text = minimal.replacingOccurrences(of: "[gitlab]", with: "[gitlab]\nname = \"\(name)\"")
+        #expect(errors(text).map(\.key) == (isValid ? [] : ["gitlab.name"]))
+        if isValid { #expect(try parse(text).gitlab.name == name) }
+        #expect(try parse(minimal).gitlab.name == "gitlab")
+    }
+
+    @Test func keysOfContainersAreRefusedInScopes() {
+        for key in SettingsSchema.pool where key.driver == .container {
+            let value = (key.example ?? key.value(in: Pool(name: "p"))).toml
+            let found = errors(minimal + "\ndriver = \"scope\"\n\(key.name) = \(value)\n")
+            #expect(found.map(\.key) == ["pool[0].\(key.name)"], "\(found)")
+        }
+    }
+
+    // MARK: Documentation
+
+    private func document(_ path: String) throws -> String {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        return try String(contentsOf: root.appending(path: path), encoding: .utf8)
+    }
+
+    /// The schema's sections and keys, each with its line of the example configuration.
+    private var everyKey: [(section: String, keys: [(name: String, line: String)])] {
+        SettingsSchema.sections.map { section in
+            ("[\(section.name)]", section.keys.map { ($0.name, $0.exampleLine(defaults: SettingsDraft())) })
+        } + [("[[pool]]", SettingsSchema.pool.map { ($0.name, $0.exampleLine(defaults: Pool(name: ""))) })]
+    }
+
+    @Test func everyKeyIsInTheManualAndNoOther() throws {
+        let manual = try document("docs/man/autogit.toml.5")
+        for (section, keys) in everyKey {
+            let start = try #require(manual.range(of: "\n.SH \(section)\n"), "no section \(section)")
+            let text = manual[start.upperBound...].split(separator: "\n").prefix { !$0.hasPrefix(".SH ") }
+            // A paragraph's tag follows .TP, and may name several keys.
+            let tags = zip(text, text.dropFirst()).filter { $0.0 == ".TP" }.map(\.1)
+            let names = tags.flatMap { $0.dropFirst(3).split(separator: ",").map { $0.filter { $0 != " " } } }
+            #expect(Set(names) == Set(keys.map(\.name)) && names.count == keys.count, "\(section): \(names)")
+        }
+    }
+
+    @Test func everyKeyIsInTheExampleAndNoOther() throws {
+        let lines = try document("packaging/etc/autogit.toml").split(separator: "\n").map(String.init).filter { $0.wholeMatch(of: /#[\[a-z].*/) != nil }
+        let expected = everyKey.flatMap { section, keys in ["#\(section)"] + keys.map(\.line) }
+        #expect(lines == expected, "it should be:\n\(expected.joined(separator: "\n"))")
+    }
+
+    /// Without its # the example is valid, but for the files that it names.
+    @Test func theExampleIsValid() throws {
+        let text = try document("packaging/etc/autogit.toml").split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.wholeMatch(of: /#[\[a-z].*/) != nil ? $0.dropFirst() : $0 }.joined(separator: "\n")
+        let keys = Set(errors(text).map { $0.key ?? "" })
+        #expect(keys.isSubset(of: ["gitlab.token_file", "gitlab.webhook_secret_file", "gitlab.ca_file", "listen.control_token_file"]), "\(errors(text))")
+    }
+
+    // MARK: Units
 
     @Test(arguments: [("2GiB", 2 << 30), ("512MiB", 512 << 20), ("1.5 GB", 1_500_000_000), ("1048576", 1 << 20)])
     func sizes(text: String, bytes: Int64) { #expect(Units.bytes(text) == bytes) }
@@ -115,5 +195,12 @@ import Testing
         #expect(Units.duration("1h30m") == .seconds(5400))
         #expect(Units.duration("250ms") == .milliseconds(250))
         for bad in ["", "5", "m", "5 parsecs", "-5m", "1e99h"] { #expect(Units.duration(bad) == nil) }
+    }
+    @Test(arguments: ["2GiB", "512MiB", "1048577", "1TiB"]) func sizesAreWrittenAsTheyAreRead(text: String) throws {
+        #expect(Units.text(bytes: try #require(Units.bytes(text))) == text)
+    }
+
+    @Test(arguments: ["5m", "1h30m", "250ms", "1d", "0", "1d1h1m1s1ms"]) func timesAreWrittenAsTheyAreRead(text: String) throws {
+        #expect(Units.text(try #require(Units.duration(text))) == text)
     }
 }

@@ -260,7 +260,7 @@ class VirtualMachine(Suite):
         self.healthy()
         advice = "loginctl enable-linger homelab"
         found = self.until("the journal says so", lambda: self.sh("journalctl -q -u autogit -x MESSAGE_ID=2b1a9c47f0c34d0f8c7c6a4b5be1f60b --no-pager"))
-        check(advice in found and "Subject: Runners would end at a logout" in found, found)
+        check(advice in found and "Subject: A logout would end runners" in found, found)
         warnings = self.until("/health has it", lambda: self.api_even_degraded("/health").get("warnings"))
         check(advice in warnings[0], warnings)
         check(advice in self.sh("autogitctl status || true"), self.sh("autogitctl status || true"))

@@ -124,7 +124,7 @@ class Units(Suite):
         for marker in "rm -f", "ln -sf /etc/victim":
             self.sh(f"rm -f /var/lib/systemd/linger/*; {marker} /var/lib/autogit/lingering")
             said = self.reconfigure("PATH=/run/refusing:$PATH {}")
-            check("once systemd-logind runs: loginctl enable-linger homelab" in said, said)
+            check("once systemd-logind is running, run: loginctl enable-linger homelab" in said, said)
             check("homelab" not in self.sh("cat /var/lib/autogit/lingering 2>/dev/null || true"), "marked as ours")
         self.sh("rm /var/lib/autogit/lingering")
         self.reconfigure()

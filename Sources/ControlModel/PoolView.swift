@@ -1,0 +1,58 @@
+/// A pool with its settings and its state, as `GET /pools` answers.
+public struct PoolView: Codable, Sendable, Equatable {
+    /// Unique among the pools.
+    public var name: String
+    /// `container` or `scope`.
+    public var driver: String
+    /// The tags of its runners; a job needs all of its own to be among them.
+    public var tags: [String]
+    /// Whether its runners take jobs without tags.
+    public var run_untagged: Bool
+    /// The image of its containers; absent in scopes.
+    public var image: String?
+    /// Whether an operator paused it: no runner is started in it, and those that run keep running.
+    public var paused: Bool
+    /// The most runners at once.
+    public var max_runners: Int
+    /// Idle runners kept ready.
+    public var warm: Int
+    /// Seconds that an idle runner stays.
+    public var cooldown: Double
+    /// Jobs that a runner takes before it is replaced; 0 for any number.
+    public var max_jobs: Int
+    /// The CPU limit of each runner.
+    public var cpus: Double
+    /// The memory limit of each runner in bytes.
+    public var memory_bytes: Int64
+    /// Its live runners by `RunnerView.status`; a status without any is absent.
+    public var runners: [String: Int]
+    /// Starts that failed in a row; a start that works sets it to 0.
+    public var failures: Int
+    /// No runner is started before this time, because the last start failed.
+    public var retry_at: String?
+    /// What the last failed start said. Kept after a start that works: see `failures`.
+    public var last_error: String?
+
+    public init(
+        name: String, driver: String, tags: [String], run_untagged: Bool, image: String?, paused: Bool, max_runners: Int,
+        warm: Int, cooldown: Double, max_jobs: Int, cpus: Double, memory_bytes: Int64,
+        runners: [String: Int], failures: Int, retry_at: String?, last_error: String?
+    ) {
+        self.name = name
+        self.driver = driver
+        self.tags = tags
+        self.run_untagged = run_untagged
+        self.image = image
+        self.paused = paused
+        self.max_runners = max_runners
+        self.warm = warm
+        self.cooldown = cooldown
+        self.max_jobs = max_jobs
+        self.cpus = cpus
+        self.memory_bytes = memory_bytes
+        self.runners = runners
+        self.failures = failures
+        self.retry_at = retry_at
+        self.last_error = last_error
+    }
+}

@@ -1,0 +1,30 @@
+/// The lines of sections and keys in the text. TOMLKit knows the places of syntax errors only, so this looks for headers and keys as
+/// they are usually written; a key that it doesn't find gets its section's line.
+struct LineIndex {
+    private var places: [String: Int] = [:]
+
+    init(_ text: String) {
+        var section = ""
+        var counts: [String: Int] = [:]
+        for (number, raw) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let line = raw.drop { $0 == " " || $0 == "\t" }
+            if line.hasPrefix("[") {
+                let name = line.drop { $0 == "[" }.prefix { $0 != "]" }.filter { !$0.isWhitespace && $0 != "\"" }
+                let index = counts[name, default: 0]
+                counts[name] = index + 1
+                section = "\(name)#\(line.hasPrefix("[[") ? index : 0)"
+                places[section] = places[section] ?? number + 1
+            } else if let equals = line.firstIndex(of: "="), !line.hasPrefix("#") {
+                let key = line[..<equals].filter { !$0.isWhitespace && $0 != "\"" }
+                let place = "\(section)/\(key)"
+                places[place] = places[place] ?? number + 1
+            }
+        }
+    }
+
+    func line(section: String, index: Int, key: String?) -> Int? {
+        let prefix = section.isEmpty ? "" : "\(section)#\(index)"
+        guard let key else { return places[prefix] }
+        return places["\(prefix)/\(key)"] ?? places[prefix] ?? (section.isEmpty ? places["\(key)#0"] : nil)
+    }
+}

@@ -1,0 +1,176 @@
+import Fleet
+import FoundationEssentials
+import Glibc
+
+/// Every key of the configuration file, in the order of autogit.toml(5).
+public enum SettingsSchema {
+    /// A section that is there once at most.
+    public struct Section: Sendable {
+        /// Without brackets.
+        public let name: String
+        /// In the order of the manual.
+        public let keys: [SettingKey<SettingsDraft>]
+    }
+
+    /// All sections but `[[pool]]`.
+    public static let sections = [
+        Section(
+            name: "gitlab",
+            keys: [
+                .string("url", \.url, example: .string("http://gitlab.example:3000"), "GitLab's address, as runners reach it too") {
+                    isWebURL($0) ? nil : "\"\($0)\" is not a valid URL, for example http://gitlab.example:3000"
+                },
+                .string("name", \.gitlabName, "its name in AutoGit's database") { isName($0) ? nil : nameRule($0) },
+                .secret(
+                    "token_file", \.token, credential: "gitlab-token", example: "/srv/autogit/gitlab-token",
+                    "the access token, in place of /etc/autogit/gitlab-token"),
+                .secret(
+                    "webhook_secret_file", \.webhookSecret, credential: "webhook-secret", example: "/srv/autogit/webhook-secret",
+                    "the secret of webhooks, in place of /etc/autogit/webhook-secret"),
+                .duration("poll_interval", \.pollInterval, atLeast: .seconds(1), zero: "switch polling off", "how often to look for jobs without a webhook"),
+                .strings("projects", \.projects, example: ["group/project"], "the projects to poll without an administrator's token"),
+                .string("ca_file", \.caFile, example: .string("/etc/ssl/certs/ca-certificates.crt"), "CA certificates in place of the system's") {
+                    access($0, R_OK) == 0 ? nil : "\($0) cannot be read: \(String(cString: strerror(errno)))"
+                },
+            ]),
+        Section(
+            name: "listen",
+            keys: [
+                .parsed(
+                    "http", \.http, "the address of webhooks and API", hint: "expected HOST:PORT, for example \"0.0.0.0:8080\"",
+                    parse: ListenAddress.init, print: \.text),
+                .string("control", \.controlSocket, "the control socket"),
+                .secret(
+                    "control_token_file", \.controlToken, example: "/srv/autogit/control-token",
+                    "a bearer token that allows writing calls over TCP"),
+            ]),
+        Section(name: "state", keys: [.string("directory", \.stateDirectory, "the folder of the database")]),
+        Section(
+            name: "engine",
+            keys: [.string("socket", \.engineSocket, example: .string("/run/user/1000/podman/podman.sock"), "the socket of a Docker-compatible engine")]),
+        Section(
+            name: "host",
+            keys: [
+                .size("memory", \.memory, example: 20 << 30, "the most that all runners' memory limits may add up to"),
+                .number("cpus", \.cpus, example: 8, "the most that all runners' CPU limits may add up to"),
+            ]),
+    ]
+
+    /// The keys of `[[pool]]`.
+    public static let pool: [SettingKey<Pool>] = [
+        .string("name", \.name, example: .string("default"), "letters, digits, - _ and .; each pool its own") {
+            isPoolName($0) ? nil : "\"\($0)\" is not a valid name: use 1 to 63 letters, digits, and - _ ."
+        },
+        .parsed(
+            "driver", \.driver, "or \"scope\": processes of this host", hint: "expected \"container\" or \"scope\"", parse: DriverKind.init(rawValue:),
+            print: \.rawValue),
+        .strings("tags", \.tags, example: ["autogit", "docker"], "the tags of its runners, as in GitLab") {
+            $0.isEmpty || $0.contains(",") ? "\"\($0)\" is not a valid tag: tags are not empty and contain no comma" : nil
+        },
+        .flag("run_untagged", \.runUntagged, "whether its runners take jobs without tags too"),
+        .strings("command", \.command, example: ["gitlab-runner", "run"], "the runner's whole command line"),
+        .number("cpus", \.cpus, "the CPU limit of each runner"),
+        .size("memory", \.memory, atLeast: 16 << 20, "the memory limit of each runner"),
+        .count("pids", \.pids, in: 16...1_000_000, "the most processes and threads of each runner"),
+        .count("io_weight", \.ioWeight, in: 1...10_000, "its weight in disk I/O from 1 to 10000, in scopes only"),
+        .count("max_runners", \.maxRunners, in: 1...1_000_000, "the most runners at once"),
+        .count("warm", \.warm, in: 0...1_000_000, "idle runners kept ready"),
+        .duration("cooldown", \.cooldown, "how long an idle runner stays"),
+        .count("max_jobs", \.maxJobs, in: 0...1_000_000, "jobs before it is replaced; 0: any number"),
+        .duration("start_timeout", \.startTimeout, atLeast: .seconds(1), "how long it may take to contact GitLab after its start"),
+        .string("stop_signal", \.stopSignal, "the signal that asks a runner to quit") {
+            isSignal($0) ? nil : "\"\($0)\" is not a valid signal, for example SIGQUIT"
+        },
+        .duration("stop_timeout", \.stopTimeout, "how long a runner may take to quit"),
+        .parsed(
+            "register", \.register, "or \"group:ID\", \"project:PATH\"", hint: "expected \"instance\", \"group:ID\", \"project:ID\" or \"project:PATH\"",
+            parse: registration, print: text(of:)),
+        .table("env", \.env, example: ["NAME": "value"], "environment variables"),
+        .string("image", \.image, driver: .container, "the container's image") { $0.isEmpty ? "must not be empty" : nil },
+        .string("network", \.network, driver: .container, example: .string("runners"), "the engine's network"),
+        .strings("mounts", \.mounts, driver: .container, example: ["/srv/cache:/cache:ro"], "bind mounts") {
+            isMount($0) ? nil : "\"\($0)\" is not a valid mount, for example /host/path:/container/path:ro"
+        },
+        .strings("cap_add", \.capabilitiesAdd, driver: .container, example: ["NET_RAW"], "capabilities beside the usual ones"),
+        .strings("cap_drop", \.capabilitiesDrop, driver: .container, example: ["KILL"], "capabilities that are taken away"),
+    ]
+}
+
+extension SettingsSchema {
+    private static func isName(_ text: String) -> Bool {
+        (1...32).contains(text.utf8.count) && text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+    }
+
+    private static func nameRule(_ text: String) -> String {
+        "\"\(text)\" is not a valid name: use 1 to 32 lower-case letters, digits and hyphens, for example gitlab"
+    }
+
+    private static func isPoolName(_ text: String) -> Bool {
+        !text.isEmpty && text.count <= 63 && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
+    }
+
+    private static func isWebURL(_ text: String) -> Bool {
+        guard let url = URL(string: text), let host = url.host(), !host.isEmpty else { return false }
+        return (url.scheme == "http" || url.scheme == "https") && url.query() == nil && url.user() == nil
+    }
+
+    private static func isSignal(_ text: String) -> Bool {
+        text.hasPrefix("SIG") && text.allSatisfy { $0.isASCII && ($0.isUppercase || $0.isNumber) }
+    }
+
+    private static func isMount(_ text: String) -> Bool {
+        text.hasPrefix("/") && text.split(separator: ":", omittingEmptySubsequences: false).count >= 2
+    }
+
+    private static func registration(_ text: String) -> Pool.Registration? {
+        if text == "instance" { return .instance }
+        if text.hasPrefix("group:"), text.count > 6 { return .group(String(text.dropFirst(6))) }
+        if text.hasPrefix("project:"), text.count > 8 { return .project(String(text.dropFirst(8))) }
+        return nil
+    }
+
+    private static func text(of registration: Pool.Registration) -> String {
+        switch registration {
+        case .instance: "instance"
+        case .group(let id): "group:\(id)"
+        case .project(let project): "project:\(project)"
+        }
+    }
+}
+
+/// The values of all sections but `[[pool]]` while they are read; each begins with its default.
+public struct SettingsDraft: Sendable {
+    var gitlabName = "gitlab"
+    var url: String?
+    var token: Secret?
+    var webhookSecret: Secret?
+    var pollInterval = Duration.seconds(30)
+    var projects: [String] = []
+    var caFile: String?
+    var http = ListenAddress(host: "0.0.0.0", port: 8080)
+    var controlSocket = "/run/autogit/control.sock"
+    var controlToken: Secret?
+    var stateDirectory = "/var/lib/autogit"
+    var engineSocket: String?
+    var memory: Int64?
+    var cpus: Double?
+}
+
+struct ListenAddress: Sendable {
+    var host: String
+    var port: Int
+
+    var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    /// From `HOST:PORT`, an IPv6 address in brackets; without a host it is every address of this machine.
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (1...65535).contains(port) else { return nil }
+        let host = text[..<colon].filter { $0 != "[" && $0 != "]" }
+        self.init(host: host.isEmpty ? "0.0.0.0" : host, port: port)
+    }
+}

@@ -1,0 +1,118 @@
+import ControlModel
+import Foundation
+import Testing
+
+@testable import autogitctl
+
+@Suite struct TableTests {
+    private func table() -> Table {
+        var table = Table("ID", "NAME")
+        table.add("1", "a long name that takes its room")
+        table.add("200", nil)
+        return table
+    }
+
+    @Test func columnsAreAsWideAsTheirContents() {
+        #expect(table().text(width: nil) == "ID   NAME\n1    a long name that takes its room\n200  -\n")
+    }
+
+    @Test func theWidestColumnIsCutToFitTheTerminal() {
+        let lines = table().text(width: 20).split(separator: "\n")
+        #expect(lines == ["ID   NAME", "1    a long name th…", "200  -"])
+        #expect(lines.allSatisfy { $0.count <= 20 })
+    }
+
+    /// Eight characters of each column stay, even when the terminal has no room for them.
+    @Test func aNarrowTerminalCutsNoColumnToNothing() {
+        #expect(table().text(width: 3).split(separator: "\n")[1] == "1    a long …")
+    }
+
+    @Test func contentsCannotControlTheTerminal() {
+        var table = Table("NAME")
+        table.add("a\u{1B}[2Jb\nc\u{202E}d")
+        #expect(table.text(width: nil) == "NAME\na\u{FFFD}[2Jb\u{FFFD}c\u{FFFD}d\n")
+        #expect(Logs.terminalText(Array("one\ntwo\u{7}\n".utf8)) == "one\ntwo\u{FFFD}\n")
+    }
+
+    @Test(arguments: [
+        (0, "0.0s"), (9.94, "9.9s"), (10, "10s"), (119, "119s"), (120, "2m"), (7199, "119m"), (7200, "2h"), (172_799, "47h"), (172_800, "2d"),
+    ])
+    func timesAreForPeople(value: Double, text: String) { #expect(seconds(value) == text) }
+
+    @Test func agesAreOfTimesInThePast() throws {
+        let now = try Date("2026-11-25T12:00:00.000Z", strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        #expect(age("2026-11-25T11:00:01.500Z", at: now) == "59m")
+        // A clock that was set back.
+        #expect(age("2026-11-25T13:00:00.000Z", at: now) == "0.0s")
+        #expect(age("yesterday", at: now) == nil)
+    }
+}
+
+/// The listings as people see them.
+@Suite struct ListingTests {
+    private let runner = RunnerView(
+        id: "abcd2345", name: "autogit-runner-abcd2345", status: "busy", phase: "ready", pool: "p", driver: "container", architecture: "amd64",
+        gpu_enabled: false, tags: ["x"], jobs_done: 2, cpus: 0.5, memory_bytes: 64 << 20, requested_at: "2026-11-25T11:00:00.000Z",
+        last_seen: "2026-11-25T11:00:00.000Z")
+    private var status: StatusView {
+        StatusView(
+            version: "1", instance: "i", started_at: "t", gitlab: "ok", engine: "unknown", warnings: ["w"], runners: ["busy": 1, "idle": 2], jobs: [:],
+            waiting: ["10": "ten", "9": "nine\u{7}"], spawns: .init(count: 3, failed: 1, last_seconds: 1, mean_seconds: 2.5), success_rate: 0.666,
+            memory_promised_bytes: 0, cpus_promised: 0)
+    }
+
+    @Test func theStatusIsOneFactALine() {
+        let lines = Status.text(status).split(separator: "\n")
+        #expect(
+            lines == [
+                "autogit  1, up since t", "gitlab   ok", "engine   unknown", "runners  1 busy, 2 idle", "jobs     none",
+                "spawns   3, 1 failed; mean time to first contact 2.5s", "success  67 % of finished jobs", "warning  w", "waiting  job 9: nine\u{FFFD}",
+                "waiting  job 10: ten",
+            ])
+    }
+
+    @Test func onlyTroubleOfGitLabOrTheEngineIsDegraded() {
+        var view = status
+        #expect(!Status.isDegraded(view))
+        view.engine = "container: no answer"
+        #expect(Status.isDegraded(view))
+        (view.engine, view.gitlab) = ("ok", "401")
+        #expect(Status.isDegraded(view))
+    }
+
+    @Test func aRunnerIsARow() throws {
+        var view = runner
+        view.current_job = 7
+        let now = try Date("2026-11-25T11:01:00.000Z", strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        let words = Runners.table([view], at: now).text(width: nil).split(separator: "\n")[1].split(separator: " ")
+        #expect(words == ["abcd2345", "p", "busy", "7", "2", "container", "60s", "-"])
+    }
+
+    @Test func aRunnersLifeIsItsHistory() {
+        var view = runner
+        view.reason = "idle"
+        view.history = [.init(at: "t1", event: "requested", detail: nil), .init(at: "t2", event: "removed", detail: "by\u{7}")]
+        #expect(
+            Runners.text(view).split(separator: "\n") == [
+                "autogit-runner-abcd2345  busy", "pool     p, container", "limits   0.5 CPUs, 64 MiB", "gitlab   not registered", "reason   idle",
+                "t1  requested", "t2  removed: by\u{FFFD}",
+            ])
+    }
+
+    @Test func aJobWithoutTagsIsNotOneWithUnknownTags() {
+        var untagged = JobView(id: 1, project_id: 2, status: "pending")
+        untagged.tags = []
+        let rows = Jobs.table([untagged, JobView(id: 3, project_id: 4, status: "pending")]).text(width: nil).split(separator: "\n")
+        #expect(!rows[1].contains("-  -  -") && rows[1].hasPrefix("1") && rows[2].split(separator: " ").suffix(5) == ["-", "-", "-", "-", "-"])
+    }
+
+    @Test(arguments: [(false, 0, "ok"), (true, 3, "paused"), (false, 3, "3")]) func aPoolHasAState(paused: Bool, failures: Int, state: String) {
+        let view = PoolView(
+            name: "p", driver: "scope", tags: ["x"], run_untagged: true, image: nil, paused: paused, max_runners: 5, warm: 1, cooldown: 300, max_jobs: 0,
+            cpus: 1, memory_bytes: 1, runners: ["idle": 1, "busy": 1], failures: failures, retry_at: nil, last_error: "old")
+        let words = Pools.table([view]).text(width: nil).split(separator: "\n")[1].split(separator: " ")
+        #expect(words[..<4] == ["p", "scope", "x,(untagged)", Substring(state)] && words.contains("2/5"))
+        // An error that was overcome is not shown.
+        #expect(words.contains("old") == (failures > 0))
+    }
+}
