@@ -31,6 +31,7 @@ public actor Coordinator {
     private var wake: (task: Task<Void, Never>, at: Timestamp)?
     /// Drivers whose events are being followed.
     private var following: [Place: Task<Void, Never>] = [:]
+    private var isFollowing = false
     private var waiters: [(holds: @Sendable (FleetState) -> Bool, waiter: Waiter)] = []
 
     /// - Parameters:
@@ -101,13 +102,16 @@ public actor Coordinator {
     @discardableResult
     func plan() -> [String: WaitingReason] {
         planRequested = false
+        // What was said before goes on to be true.
+        guard state.isRecovered, !state.isStopping else { return [:] }
+        var isSettled = false
         var refusals: [String: WaitingReason] = [:]
         // A change of the state alone can be what another decision waits for.
         for _ in 0..<8 {
             let plan = Planner.plan(state, at: clock.now())
             apply(.explained(plan.waiting))
             refusals.merge(plan.refusals) { first, _ in first }
-            var isSettled = true
+            isSettled = true
             for action in plan.actions {
                 apply(.decided(action))
                 if action.key == nil { isSettled = false } else { carryOut(action) }
@@ -115,6 +119,7 @@ public actor Coordinator {
             wake(at: plan.wakeAt)
             if isSettled { break }
         }
+        if !isSettled { requestPlan() }
         publishHealth()
         watch?(state)
         return refusals
@@ -163,6 +168,7 @@ public actor Coordinator {
 
     /// Follows what drivers tell, until the task is cancelled. Call `recover()` first.
     public func run() async {
+        isFollowing = true
         followDrivers()
         await withTaskCancellationHandler {
             await withCheckedContinuation { waiters.append(({ _ in false }, Waiter($0))) }
@@ -172,12 +178,14 @@ public actor Coordinator {
     }
 
     private func stopFollowing() {
+        isFollowing = false
         for task in following.values { task.cancel() }
         following = [:]
         for index in waiters.indices.reversed() where !waiters[index].waiter.isTimed { waiters.remove(at: index).waiter.resume() }
     }
 
     private func followDrivers() {
+        guard isFollowing else { return }
         for place in state.placesInUse where following[place] == nil {
             guard let driver = hands.drivers[place] else { continue }
             let events = driver.events()

@@ -63,11 +63,14 @@ struct Hands: Sendable {
         case .poll(let id): return .poll(try await forge(id).activeJobs())
         case .ping(let id): try await forge(id).ping()
         case .sweep(let id): return .registrations(try await forge(id).registrations(instance: instance))
-        case .unregister(let registration): try await forge(registration.forge).unregister(registration.id)
+        case .unregister(let registration, let name):
+            let forge = try forge(registration.forge)
+            if try await forge.runner(registration.id)?.description == name { try await forge.unregister(registration.id) }
         case .look(let place): return .objects(try await driver(place).list())
         case .removeOrphan(let place, let id): try await driver(place).remove(id)
         case .flush: try await flush()
-        case .expire: try await store.forget(before: clock.now() + Beat.retention * -1)
+        case .expire:
+            do { try await store.forget(before: clock.now() + Beat.retention * -1) } catch { throw Trouble("\(error)", isOfStore: true) }
         }
         return .done
     }

@@ -88,16 +88,22 @@ extension Coordinator {
     public func setPaused(pool name: String, _ paused: Bool) async throws {
         guard state.pools.contains(where: { $0.pool.name == name }) else { throw noPool(name) }
         observe(.ordered(.pause(pool: name, paused)))
-        try await store.flush()
+        do { try await store.flush() } catch {
+            let trouble = Trouble("\(error)", isOfStore: true)
+            observe(.stored(trouble))
+            throw Refusal(
+                kind: .conflict,
+                message: "pool \(name) is \(paused ? "paused" : "resumed") now, but that can't be written: a restart would forget it (\(trouble.text))")
+        }
     }
 
     /// Removes all runners at once, and starts none from now on: AutoGit is being removed.
     /// - Returns: those that are still there after `time`.
     public func evacuate(within time: Duration) async -> [RunnerView] {
-        let began = clock.now()
         observe(.ordered(.evacuate))
         if await wait(until: { $0.runners.isEmpty }, within: time) {
             // What was left without an owner goes, too.
+            let began = clock.now()
             observe(.ordered(.reconcile))
             _ = await wait(until: { $0.isReconciled(since: began) }, within: .seconds(10))
         }

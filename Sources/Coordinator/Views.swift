@@ -56,7 +56,7 @@ extension FleetState {
                 count: spawns.count, failed: spawns.failed, last_seconds: spawns.last,
                 mean_seconds: spawns.contacted == 0 ? nil : spawns.sum / Double(spawns.contacted)),
             success_rate: good + bad == 0 ? nil : Double(good) / Double(good + bad),
-            memory_promised_bytes: runners.values.reduce(0) { $0 + $1.memory }, cpus_promised: runners.values.reduce(0) { $0 + $1.cpus })
+            memory_promised_bytes: promised.memory, cpus_promised: promised.cpus)
     }
 
     private func countByStatus(_ runners: some Sequence<Runner>) -> [String: Int] { runners.reduce(into: [:]) { $0[$1.status, default: 0] += 1 } }
@@ -69,7 +69,7 @@ extension FleetState {
         let pool = pools.first { $0.pool.name == runner.pool }?.pool
         var view = RunnerView(
             id: runner.id, name: runner.name, status: runner.status, phase: runner.phase.rawValue, pool: runner.pool, driver: runner.driver.rawValue,
-            architecture: Self.architecture, gpu_enabled: false, tags: pool?.tags ?? [], jobs_done: runner.jobsDone, cpus: runner.cpus,
+            architecture: Self.architecture, gpu_enabled: false, tags: runner.terms.tags ?? pool?.tags ?? [], jobs_done: runner.jobsDone, cpus: runner.cpus,
             memory_bytes: runner.memory, requested_at: runner.requestedAt.iso8601, last_seen: runner.lastSeen.iso8601)
         view.gitlab_id = runner.gitlabID
         view.container_id = runner.containerID
@@ -100,7 +100,7 @@ extension FleetState {
         view.gitlab_runner_id = job.runnerID
         view.runner = job.runnerID.flatMap { owner(of: RegistrationRef(job.id.forge, $0)) }
         view.failure_reason = job.failureReason
-        view.waiting_reason = job.waitingReason
+        view.waiting_reason = waiting[job.id]?.text ?? job.waitingReason
         view.pending_at = job.pendingAt?.iso8601
         view.running_at = job.runningAt?.iso8601
         view.finished_at = job.finishedAt?.iso8601

@@ -160,7 +160,9 @@ public final class Simulation: @unchecked Sendable {
             do { try await daemon.receive(webhook: body) } catch { return self.world.count("webhook answered 503") }
             guard life == self.world.generation else { return }
             guard self.world.gitlab.isOfToday(job) else { return }
-            self.world.check(self.world.disk.jobs[JobRef(.default, self.world.gitlab.outside(job))] != nil, "6: the webhook of job \(job) was answered 2xx and is not on disk")
+            self.world.check(
+                self.world.disk.jobs[JobRef(.default, self.world.gitlab.outside(job))] != nil,
+                "6: the webhook of job \(job) was answered 2xx and is not on disk")
         }
     }
 
@@ -276,7 +278,9 @@ public final class Simulation: @unchecked Sendable {
     private func isQuiet() -> Bool {
         world.gitlab.runners.isEmpty && world.engine.containers.isEmpty && world.disk.liveRunners.isEmpty
             && world.gitlab.jobs.values.allSatisfy { job in
-                job.status.isOver || (!canBeServed(job.tags) && job.status == .pending && world.disk.jobs[JobRef(.default, world.gitlab.outside(job.id))]?.waitingReason != nil)
+                job.status.isOver
+                    || (!canBeServed(job.tags) && job.status == .pending
+                        && world.disk.jobs[JobRef(.default, world.gitlab.outside(job.id))]?.waitingReason != nil)
             }
     }
 

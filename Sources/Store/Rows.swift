@@ -25,8 +25,8 @@ enum Rows {
                 """
                 INSERT OR REPLACE INTO runners (id, name, pool, driver, status, phase, gitlab_id, container_id, launched_for,
                 current_job, jobs_done, cpus, memory, requested_at, started_at, contacted_at, idle_since,
-                stopping_at, removed_at, last_seen, reason, failed, gitlab, host, start_timeout_ms, stop_timeout_ms, stop_signal, max_jobs)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                stopping_at, removed_at, last_seen, reason, failed, gitlab, host, start_timeout_ms, stop_timeout_ms, stop_signal, max_jobs, tags, run_untagged)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     runner.id, runner.name, runner.pool, runner.driver.rawValue, runner.status, runner.phase.rawValue, runner.gitlabID,
@@ -35,6 +35,7 @@ enum Rows {
                     runner.contactedAt?.iso8601, runner.idleSince?.iso8601, runner.stoppingAt?.iso8601,
                     runner.removedAt?.iso8601, runner.lastSeen.iso8601, runner.reason, runner.failed, runner.forge.name, runner.place.host.name,
                     runner.terms.startTimeout.milliseconds, runner.terms.stopTimeout.milliseconds, runner.terms.stopSignal, runner.terms.maxJobs,
+                    runner.terms.tags.map(encode), runner.terms.runUntagged,
                 ])
         case .history(let entry):
             try statement(
@@ -69,7 +70,7 @@ enum Rows {
             place: Place(HostID(row["host"]), DriverKind(rawValue: row["driver"]) ?? .container),
             terms: .init(
                 startTimeout: .milliseconds(row["start_timeout_ms"] as Int64), stopTimeout: .milliseconds(row["stop_timeout_ms"] as Int64),
-                stopSignal: row["stop_signal"], maxJobs: row["max_jobs"]),
+                stopSignal: row["stop_signal"], maxJobs: row["max_jobs"], tags: (row["tags"] as String?).flatMap(decode), runUntagged: row["run_untagged"]),
             phase: Runner.Phase(rawValue: row["phase"]) ?? .ended,
             cpus: row["cpus"], memory: row["memory"],
             requestedAt: time(row["requested_at"]) ?? Timestamp(milliseconds: 0))

@@ -43,6 +43,8 @@ enum Schema {
                     ALTER TABLE runners ADD COLUMN stop_timeout_ms INTEGER NOT NULL DEFAULT 3600000;
                     ALTER TABLE runners ADD COLUMN stop_signal TEXT NOT NULL DEFAULT 'SIGQUIT';
                     ALTER TABLE runners ADD COLUMN max_jobs INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE runners ADD COLUMN tags TEXT;
+                    ALTER TABLE runners ADD COLUMN run_untagged INTEGER NOT NULL DEFAULT 0;
                     ALTER TABLE jobs RENAME TO jobs_before_3;
                     DROP INDEX jobs_status;
                     CREATE TABLE jobs (
@@ -54,7 +56,8 @@ enum Schema {
                     CREATE INDEX jobs_first_seen ON jobs (first_seen);
                     """)
             try db.execute(sql: "UPDATE runners SET gitlab = ?", arguments: [gitlab])
-            let columns = "id, project_id, project, name, stage, ref, status, tags, runner_id, failure_reason, first_seen, pending_at, running_at, finished_at, waiting_reason"
+            let columns =
+                "id, project_id, project, name, stage, ref, status, tags, runner_id, failure_reason, first_seen, pending_at, running_at, finished_at, waiting_reason"
             try db.execute(sql: "INSERT INTO jobs (gitlab, \(columns)) SELECT ?, \(columns) FROM jobs_before_3", arguments: [gitlab])
             try db.execute(sql: "DROP TABLE jobs_before_3")
         }

@@ -9,7 +9,10 @@ import Testing
         var expected: WaitingReason
         var scene: @Sendable () -> Scene
 
-        init(_ name: String, _ expected: WaitingReason, _ pools: [Pool] = [Scene.pool()], budget: HostBudget = HostBudget(), _ make: @escaping @Sendable (inout Scene) -> Void) {
+        init(
+            _ name: String, _ expected: WaitingReason, _ pools: [Pool] = [Scene.pool()], budget: HostBudget = HostBudget(),
+            _ make: @escaping @Sendable (inout Scene) -> Void
+        ) {
             testDescription = name
             self.expected = expected
             scene = {
@@ -66,7 +69,11 @@ import Testing
         },
         Row("quarantine", .quarantined(pool: "p", error: "boom")) {
             $0.queue(1)
-            for _ in 0..<5 { $0.state.pools[0].failed("boom", at: $0.now, jitter: 1) }
+            // Each after the wait of the one before: what fails together is one failure.
+            for _ in 0..<5 {
+                $0.pass(.seconds(60))
+                $0.state.pools[0].failed("boom", at: $0.now, jitter: 1)
+            }
         },
         Row("one is tried", .probing(pool: "p")) {
             $0.queue(1, 2)

@@ -15,14 +15,16 @@ import Testing
 
     @Test func whatWasSavedIsThereAfterReopening() async throws {
         var job = Job(
-            JobObservation(id: 1, projectID: 2, projectPath: "a/b", status: .pending, tags: ["x", "y,z"], createdAt: Timestamp(milliseconds: 1_764_000_000_000)),
+            JobObservation(
+                id: 1, projectID: 2, projectPath: "a/b", status: .pending, tags: ["x", "y,z"], createdAt: Timestamp(milliseconds: 1_764_000_000_000)),
             of: ForgeID("home"), at: now)
         job.waitingReason = "why"
         var runner = Runner(id: "abc", pool: Pool(name: "p"), launchedFor: 1, at: now)
         runner.gitlabID = 88
         runner.phase = .pausing
         runner.idleSince = now
-        runner.terms = .init(startTimeout: .milliseconds(1500), stopTimeout: .seconds(7), stopSignal: "SIGTERM", maxJobs: 3)
+        runner.terms = .init(
+            startTimeout: .milliseconds(1500), stopTimeout: .seconds(7), stopSignal: "SIGTERM", maxJobs: 3, tags: ["a", "b,c"], runUntagged: true)
         let first = try SQLiteStore(path: path)
         let instance = try await first.load().instance
         try await first.save([
@@ -96,7 +98,8 @@ import Testing
         let memory = try await SQLiteStore(path: path, gitlab: "home").load()
         let home = ForgeID("home")
         #expect(memory.runners.map(\.place) == [Place(.local, .container)] && memory.runners.map(\.forge) == [home])
-        #expect(memory.runners.map(\.terms) == [Runner.Terms(Pool(name: "p"))])
+        let terms = Runner.Terms(startTimeout: .seconds(120), stopTimeout: .seconds(3600), stopSignal: "SIGQUIT", maxJobs: 0)
+        #expect(memory.runners.map(\.terms) == [terms])
         // What was there is there, under the GitLab's name, and its creation time is unknown.
         #expect(memory.jobs.map(\.id) == [JobRef(home, 7)] && memory.jobs[0].tags == ["a"] && memory.jobs[0].createdAt == nil)
         #expect(memory.finishedJobs.map(\.job) == [JobRef(home, 6)] && memory.finishedJobs[0].createdAt == nil)

@@ -110,10 +110,12 @@ public struct PoolState: Sendable, Equatable {
     public var failures: Int { starts.failures }
     public var retryAt: Timestamp? { starts.until }
 
-    /// Counts a failed start, for which the pool itself is to blame. See `Backoff.failed` for the parameters.
+    /// Counts a failed start, for which the pool itself is to blame. Several that were under way together and fail together are
+    /// one failure. See `Backoff.failed` for the parameters.
     public mutating func failed(_ error: String, at now: Timestamp, jitter: Double, atLeast: Duration = .zero) {
-        starts.failed(.launch, at: now, jitter: jitter, atLeast: atLeast)
         lastError = error
+        if starts.isWaiting(at: now) { return }
+        starts.failed(.launch, at: now, jitter: jitter, atLeast: atLeast)
     }
 
     /// Failed starts in a row from which on a pool is in quarantine: its last error is kept and told, and it is

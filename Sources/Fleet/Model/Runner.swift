@@ -32,14 +32,23 @@ public struct Runner: Sendable, Equatable, Identifiable {
         public var stopSignal: String
         /// Jobs before it is replaced; 0 means any number.
         public var maxJobs: Int
-        public init(startTimeout: Duration, stopTimeout: Duration, stopSignal: String, maxJobs: Int) {
+        /// What it was registered with; nil is unknown, from before that was kept.
+        public var tags: [String]?
+        public var runUntagged: Bool
+        public init(
+            startTimeout: Duration, stopTimeout: Duration, stopSignal: String, maxJobs: Int, tags: [String]? = nil, runUntagged: Bool = false
+        ) {
+            self.tags = tags
+            self.runUntagged = runUntagged
             self.startTimeout = startTimeout
             self.stopTimeout = stopTimeout
             self.stopSignal = stopSignal
             self.maxJobs = maxJobs
         }
         public init(_ pool: Pool) {
-            self.init(startTimeout: pool.startTimeout, stopTimeout: pool.stopTimeout, stopSignal: pool.stopSignal, maxJobs: pool.maxJobs)
+            self.init(
+                startTimeout: pool.startTimeout, stopTimeout: pool.stopTimeout, stopSignal: pool.stopSignal, maxJobs: pool.maxJobs, tags: pool.tags,
+                runUntagged: pool.runUntagged)
         }
     }
 
@@ -116,6 +125,13 @@ public struct Runner: Sendable, Equatable, Identifiable {
     /// It has had as many jobs as it may have, or has the last of them.
     public var isSpent: Bool { terms.maxJobs > 0 && jobsDone + (isBusy ? 1 : 0) >= terms.maxJobs }
 
+    /// Whether GitLab takes it for one that the pool would start today.
+    public func isAsIn(_ pool: Pool) -> Bool {
+        guard forge == pool.forge, place == pool.place else { return false }
+        guard let tags = terms.tags else { return true }
+        return terms.runUntagged == pool.runUntagged && Set(tags) == Set(pool.tags)
+    }
+
     public var isBusy: Bool { currentJob != nil }
     public var isLive: Bool { phase != .removed }
     /// May still take a job by itself.
@@ -156,6 +172,13 @@ public struct Runner: Sendable, Equatable, Identifiable {
         jobsDone += 1
         lastSeen = now
         idleSince = now
+    }
+
+    /// It was heard from before its start was known to have worked.
+    mutating func keepContact() {
+        guard contactedAt != nil, phase == .starting else { return }
+        phase = .ready
+        if !isBusy { idleSince = idleSince ?? startedAt }
     }
 
     /// The job that we believed it to have is another runner's, or was another job.

@@ -31,7 +31,8 @@ public enum Action: Sendable, Hashable {
     case ping(ForgeID)
     /// All registrations of this instance, to find those that no runner owns.
     case sweep(ForgeID)
-    case unregister(RegistrationRef)
+    /// A registration that no runner owns, while GitLab shows that name under that number.
+    case unregister(RegistrationRef, name: String)
     case look(Place)
     case removeOrphan(Place, RunnerID)
     case flush
@@ -61,7 +62,7 @@ public enum Action: Sendable, Hashable {
         case .ask(let job, _): .job(job)
         case .poll(let forge), .ping(let forge): .poll(forge)
         case .sweep(let forge): .sweep(forge)
-        case .unregister(let registration): .registration(registration)
+        case .unregister(let registration, _): .registration(registration)
         case .look(let place): .place(place)
         case .removeOrphan(_, let id): .orphan(id)
         case .flush: .store

@@ -1,13 +1,13 @@
 /// The end of a runner's life: each step needs the one before it to have happened.
 extension Planner {
     static func lives(_ state: FleetState, at now: Timestamp, into plan: inout Plan) {
-        let pools = Set(state.pools.map(\.pool.name))
+        let pools = Dictionary(state.pools.map { ($0.pool.name, $0.pool) }, uniquingKeysWith: { first, _ in first })
         for runner in state.runners.values where !state.isUnderWay(.runner(runner.id)) {
-            step(runner, isWanted: pools.contains(runner.pool), state, at: now, into: &plan)
+            step(runner, of: pools[runner.pool], state, at: now, into: &plan)
         }
     }
 
-    private static func step(_ runner: Runner, isWanted: Bool, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+    private static func step(_ runner: Runner, of pool: Pool?, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
         let progress = state.progress[runner.id] ?? Progress()
         let forge = state.forges[runner.forge]?.reach
         let canAskForge = forge != nil && forge?.trouble == nil
@@ -20,11 +20,11 @@ extension Planner {
         switch runner.phase {
         case .requested, .removed: break
         case .starting:
-            if !isWanted { return plan.actions.append(.leave(runner.id, reason: "its pool is no longer configured", failed: false)) }
+            if let reason = unwanted(runner, pool) { return plan.actions.append(.leave(runner.id, reason: reason, failed: false)) }
             awaitContact(runner, progress, goodSince: canAskForge ? forge?.goodSince : nil, at: now, into: &plan)
         case .ready:
-            if !isWanted {
-                plan.actions.append(.leave(runner.id, reason: "its pool is no longer configured", failed: false))
+            if let reason = unwanted(runner, pool) {
+                plan.actions.append(.leave(runner.id, reason: reason, failed: false))
             } else if runner.isSpent {
                 plan.actions.append(.leave(runner.id, reason: "max_jobs reached", failed: false))
             } else if canAskForge, mayStep {
@@ -59,6 +59,12 @@ extension Planner {
             let isLast = progress.containerGone && (progress.registrationGone || runner.registration == nil)
             if place != nil || registration != nil || isLast { plan.actions.append(.remove(runner.id, place, registration)) }
         }
+    }
+
+    /// GitLab gives it jobs by what it was registered with.
+    private static func unwanted(_ runner: Runner, _ pool: Pool?) -> String? {
+        guard let pool else { return "its pool is no longer configured" }
+        return runner.isAsIn(pool) ? nil : "its pool is another now"
     }
 
     /// Only GitLab knows whether it has called. While GitLab is away, a runner can't call and nobody can ask, so that

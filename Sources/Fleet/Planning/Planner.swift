@@ -40,7 +40,7 @@ public enum Planner {
                 continue
             }
             guard let tags = tracked.job.tags else {
-                plan.waiting[id] = state.obstacle(ofForge: id.forge, at: now) ?? .tagsUnknown
+                plan.waiting[id] = state.obstacle(ofForge: id.forge, at: now) ?? tracked.refusal.map { .gitlabRefuses($0) } ?? .tagsUnknown
                 continue
             }
             let wish = Wish(forge: id.forge, tags: tags)
@@ -54,7 +54,7 @@ public enum Planner {
             if fitting.isEmpty {
                 plan.waiting[id] = index.whyNone(serves: tags, of: id.forge)
             } else if tracked.confirmedAt == nil {
-                plan.waiting[id] = state.obstacle(ofForge: id.forge, at: now) ?? .startingUp
+                plan.waiting[id] = state.obstacle(ofForge: id.forge, at: now) ?? tracked.refusal.map { .gitlabRefuses($0) } ?? .startingUp
             } else if tracked.hold.isWaiting(at: now), let until = tracked.hold.until {
                 plan.waiting[id] = .held
                 plan.wake(at: until)
@@ -92,7 +92,9 @@ public enum Planner {
         var seen: Set<Int> = []
         for wanted in demand {
             for pool in wanted.pools where seen.insert(pool).inserted {
-                guard let idle = supply.idle[pool].first, !state.isUnderWay(.runner(idle.id)), let runner = state.runners[idle.id] else { continue }
+                // One that did not get the job before is no reason for another refusal.
+                let idle = supply.idle[pool].first { one in (state.runners[one.id]?.requestedAt).map { $0 >= wanted.refusedAt ?? $0 } ?? false }
+                guard let idle, !state.isUnderWay(.runner(idle.id)), let runner = state.runners[idle.id] else { continue }
                 guard let forge = state.forges[runner.forge], let good = forge.reach.goodSince, let registration = runner.registration else { continue }
                 let since = [idle.since, wanted.since, wanted.refusedAt ?? idle.since, good].max() ?? now
                 let deadline = since + runner.terms.startTimeout
@@ -100,9 +102,14 @@ public enum Planner {
                     plan.wake(at: deadline)
                     continue
                 }
-                if (state.jobs[wanted.job]?.confirmedAt).map({ $0 < deadline }) ?? true {
+                let (tracked, progress) = (state.jobs[wanted.job], state.progress[idle.id])
+                if let asking = tracked?.asking, asking.isWaiting(at: now), let until = asking.until {
+                    plan.wake(at: until)
+                } else if let step = progress?.step, step.isWaiting(at: now), let until = step.until {
+                    plan.wake(at: until)
+                } else if (tracked?.confirmedAt).map({ $0 < deadline }) ?? true {
                     plan.ask(wanted.job, state)
-                } else if (state.progress[idle.id]?.verifiedAt).map({ $0 < deadline }) ?? true {
+                } else if (progress?.verifiedAt).map({ $0 < deadline }) ?? true {
                     plan.actions.append(.verify(idle.id, registration))
                 } else {
                     plan.actions.append(.refuse(wanted.job, by: idle.id))

@@ -13,7 +13,7 @@ struct Supply {
     private var count: [Int]
     private var memory: Int64 = 0
     private var cpus: Double = 0
-    private var launching = 0
+    private var launching: [Place: Int] = [:]
     private var dice: SplitMix
     private var positions: [String: Int] = [:]
     /// Pools that already got their one probe in this plan.
@@ -41,15 +41,18 @@ struct Supply {
 
     private mutating func add(_ runner: Runner) {
         let progress = state.progress[runner.id]
-        if runner.phase == .requested { launching += 1 }
+        let isBeingMade = runner.phase == .requested && state.isUnderWay(runner)
+        if isBeingMade { launching[runner.place, default: 0] += 1 }
         if progress?.containerGone != true {
             memory += runner.memory
             cpus += runner.cpus
         }
         guard let index = positions[runner.pool] else { return }
-        // One that is stuck keeps what it holds of the host, but not the place of one that would work.
-        if progress?.containerGone != true, progress?.stuck == nil { count[index] += 1 }
-        guard runner.isSupply, !runner.isSpent else { return }
+        // What can't be removed keeps what it holds of the host, but not the place of one that would work.
+        if progress?.containerGone != true, runner.phase < .ended || progress?.stuck == nil { count[index] += 1 }
+        guard runner.isSupply, !runner.isSpent, progress?.stuck == nil, runner.isAsIn(state.pools[index].pool) else { return }
+        // A start that an earlier life began is nobody's supply before it is known what came of it.
+        guard runner.phase != .requested || isBeingMade else { return }
         born[index].append(runner.requestedAt)
         if runner.phase == .ready { idle[index].append((runner.id, runner.idleSince ?? runner.lastSeen)) }
     }
@@ -76,7 +79,7 @@ struct Supply {
     mutating func launch(in index: Int, for job: JobRef?, into plan: inout Plan) {
         let pool = state.pools[index].pool
         count[index] += 1
-        launching += 1
+        launching[pool.place, default: 0] += 1
         memory += pool.memory
         cpus += pool.cpus
         if state.pools[index].failures > 0 { probing.insert(index) }
@@ -113,12 +116,16 @@ struct Supply {
         }
         if let trouble = place?.reach.trouble { return .engineDown(pool.place, trouble.text) }
         if place?.isSeen != true { return .startingUp }
+        if let creating = place?.creating, creating.isWaiting(at: now), let until = creating.until {
+            plan.wake(at: until)
+            return .engineDown(pool.place, "it failed to make a runner just now")
+        }
         if !ordered, let obstacle = afterFailures(index, into: &plan) { return obstacle }
         if count[index] >= pool.maxRunners { return .atMaximum(pool: pool.name, max: pool.maxRunners) }
         let budget = state.configuration.budget
         if let bound = budget.memory, memory + pool.memory > bound { return .memoryBudget(promised: memory, bound: bound) }
         if let bound = budget.cpus, cpus + pool.cpus > bound + 1e-9 { return .cpuBudget(promised: cpus, bound: bound) }
-        if launching >= state.configuration.maxLaunches { return .launchesAtBound(state.configuration.maxLaunches) }
+        if launching[pool.place, default: 0] >= state.configuration.maxLaunches { return .launchesAtBound(state.configuration.maxLaunches) }
         return nil
     }
 

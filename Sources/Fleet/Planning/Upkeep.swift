@@ -34,7 +34,7 @@ extension Planner {
         }
         due(forge.sweepAt, .sweep(id), state, at: now, into: &plan)
         for (number, ghost) in forge.ghosts.sorted(by: { $0.key < $1.key }) {
-            due(ghost.backoff.until, .unregister(RegistrationRef(id, number)), state, at: now, into: &plan)
+            due(ghost.backoff.until, .unregister(RegistrationRef(id, number), name: ghost.description), state, at: now, into: &plan)
         }
     }
 }

@@ -4,6 +4,8 @@ public enum WaitingReason: Sendable, Hashable {
     case startingUp
     /// No event has a job's tags; the jobs API is being asked for them.
     case tagsUnknown
+    /// GitLab does not say what is asked about this job, in its words.
+    case gitlabRefuses(String)
     case evacuating
     case gitlabAway(String)
     case tokenRefused(String)
@@ -33,6 +35,7 @@ public enum WaitingReason: Sendable, Hashable {
         switch self {
         case .startingUp: "starting-up"
         case .tagsUnknown: "tags-unknown"
+        case .gitlabRefuses: "gitlab-refuses"
         case .evacuating: "evacuating"
         case .gitlabAway: "gitlab-away"
         case .tokenRefused: "token-refused"
@@ -51,11 +54,21 @@ public enum WaitingReason: Sendable, Hashable {
         }
     }
 
+    /// Reasons that take turns while the same thing is wrong; a change among them is no news.
+    public var group: String {
+        switch self {
+        case .backingOff, .quarantined, .probing: "failed-starts"
+        case .startingUp, .tagsUnknown, .launchesAtBound: "soon"
+        default: code
+        }
+    }
+
     /// For people, without a full stop.
     public var text: String {
         switch self {
         case .startingUp: "AutoGit has just started and is looking at what there is"
         case .tagsUnknown: "GitLab is being asked for its tags"
+        case .gitlabRefuses(let why): "GitLab does not say what is asked about it: \(why)"
         case .evacuating: "all runners are being removed"
         case .gitlabAway(let why): "GitLab does not answer: \(why)"
         case .tokenRefused(let why): "GitLab refuses the token: \(why)"
@@ -81,7 +94,7 @@ public enum WaitingReason: Sendable, Hashable {
         switch self {
         case .startingUp, .tagsUnknown, .launchesAtBound: .debug
         case .evacuating, .poolPaused, .atMaximum, .memoryBudget, .cpuBudget, .probing: .info
-        case .gitlabAway, .tokenRefused, .storeNotWritable, .held, .backingOff, .quarantined, .engineDown: .warning
+        case .gitlabRefuses, .gitlabAway, .tokenRefused, .storeNotWritable, .held, .backingOff, .quarantined, .engineDown: .warning
         case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags: .warning
         }
     }

@@ -3,7 +3,7 @@
 public struct FleetEvent: Sendable, Equatable {
     public enum Kind: Sendable, Equatable {
         // Of a job.
-        case jobDispatched, jobStarted, jobFinished, jobGone, jobReplaced, jobWithdrawn, staleHook
+        case jobDispatched, jobStarted, jobFinished, jobEnded, jobGone, jobReplaced, jobWithdrawn, staleHook
         case jobWaits(WaitingReason)
         case jobRefused
         // Of a runner.

@@ -7,6 +7,7 @@ extension FleetEvent {
         case .jobDispatched: "Dispatching job \(job?.id.id ?? 0) for project \(job.map { $0.projectPath ?? "\($0.projectID)" } ?? "")"
         case .jobStarted: "Job \(jobNumber) assigned to runner \(runner?.name ?? "")"
         case .jobFinished: "Job finished"
+        case .jobEnded: "Job ended without a runner of ours"
         case .jobGone: "GitLab does not know the job any more"
         case .jobReplaced: "Another job has this id: GitLab was installed afresh"
         case .jobWithdrawn: "The job does not wait any more"
@@ -60,7 +61,7 @@ extension FleetEvent {
     public var severity: Severity {
         switch kind {
         case .jobWaits(let reason): reason.severity
-        case .created, .started, .contacted, .leaving, .ended, .staleHook, .pollComplete: .debug
+        case .jobEnded, .created, .started, .contacted, .leaving, .ended, .staleHook, .pollComplete: .debug
         case .jobDispatched, .jobStarted, .jobFinished, .jobWithdrawn, .requested, .registered, .drained, .removed, .remembered: .info
         case .exited(_, let expected): expected ? .info : .warning
         case .poolRecovered, .poolPaused, .poolResumed, .gitlabAnswers, .driverAnswers, .storeWorks, .unusableHook, .evacuating, .foundAgain: .notice
@@ -93,14 +94,14 @@ extension FleetEvent {
         func add(_ name: String, _ value: Any?) { if let value { fields.append((name, "\(value)")) } }
         add("runner", runner?.id)
         add("pool", pool)
-        add("job", job?.id.id)
+        add("job", job.map { "\($0.id.id)" } ?? (kind == .jobStarted || kind == .jobFinished ? subject : nil))
         add("project", job.map { $0.projectPath ?? "\($0.projectID)" })
         add("gitlab_id", kind == .registered ? runner?.gitlabID : nil)
         switch kind {
         case .jobWaits(let reason):
             add("reason", reason.text)
             add("code", reason.code)
-        case .jobFinished: add("status", job?.status)
+        case .jobFinished, .jobEnded: add("status", job?.status)
         case .jobStarted, .jobGone: break
         case .leaving, .removed, .ended: add("reason", runner?.reason)
         case .outOfMemory: add("limit", runner.map { "\($0.memory >> 20) MiB" })

@@ -44,6 +44,8 @@ public struct FleetState: Sendable {
     /// What an earlier life knew has been taken over.
     public internal(set) var isRecovered = false
 
+    /// Also of pools that are not configured now: they are paused when they come back.
+    var pausedPools: Set<String> = []
     /// Pools that an operator wants a runner in; the next plan decides.
     var orders: [String] = []
     var finished = FinishedJobs(capacity: 20_000)
@@ -73,7 +75,7 @@ public struct FleetState: Sendable {
         switch observation {
         case .remembered(let memory): recall(memory, at: now)
         case .configured(let configuration): configure(configuration, at: now)
-        case .hook(let forge, let seen): see(seen, of: forge, isAnswer: false, at: now)
+        case .hook(let forge, let seen): see(seen, of: forge, asked: nil, at: now)
         case .unusableHook(let why): tell(.unusableHook(why))
         case .decided(let action): decide(action, at: now)
         case .launching(let runner, let step): launching(runner, step, at: now)
@@ -146,6 +148,13 @@ public struct FleetState: Sendable {
             }
     }
 
+    /// Bytes and CPUs that the host has promised to runners.
+    public var promised: (memory: Int64, cpus: Double) {
+        runners.values.reduce((0, 0)) { sum, runner in
+            progress[runner.id]?.containerGone == true ? sum : (sum.0 + runner.memory, sum.1 + runner.cpus)
+        }
+    }
+
     public func isOrphan(_ object: DriverObject, since began: Timestamp) -> Bool {
         runners[object.runner] == nil && !departed.contains(object.runner, since: began) && !isUnderWay(.orphan(object.runner))
     }
@@ -167,7 +176,11 @@ public struct TrackedJob: Sendable {
     public internal(set) var confirmedAt: Timestamp?
     /// When GitLab is to be asked about it; nil while there is nothing to ask.
     var askAt: Timestamp?
+    /// When it was last asked.
+    var askedAt: Timestamp?
     var asking = Backoff()
+    /// What GitLab said when it would not tell.
+    var refusal: String?
     /// Since when GitLab says that there is no such job.
     var goneSince: Timestamp?
     /// When an idle runner of the right kind last did not take it; only runners that are newer count for it.
@@ -187,8 +200,14 @@ struct Progress: Sendable {
     var refusals = 0
     /// When GitLab is asked again whether it has called.
     var contact = Backoff()
-    /// When GitLab last said which jobs it has.
+    /// When GitLab last said which jobs it has, and when it was last asked.
     var verifiedAt: Timestamp?
+    var verifyBegan: Timestamp?
+    /// When its job last changed here: an answer to an older question says nothing.
+    var jobChangedAt: Timestamp?
+    /// It exited before the answer to its start came.
+    var exitedEarly = false
+    var earlyCode: Int?
     /// Since when GitLab says that it does not know it.
     var missingSince: Timestamp?
     /// What its start said that may have taken effect all the same.

@@ -1,33 +1,39 @@
 /// What is seen of jobs, and what follows from it for the runners that have them.
 extension FleetState {
-    /// - Parameter isAnswer: GitLab said so when it was asked, so this is how things are now; an event can be late.
-    mutating func see(_ seen: JobObservation, of forge: ForgeID, isAnswer: Bool, at now: Timestamp) {
+    /// - Parameter asked: when GitLab was asked for this answer, so that is how things were then or later; nil for an event,
+    ///   which can be late.
+    mutating func see(_ seen: JobObservation, of forge: ForgeID, asked: Timestamp?, at now: Timestamp) {
         let id = JobRef(forge, seen.id)
-        guard admit(seen, as: id, isAnswer: isAnswer) else { return }
+        let isAnswer = asked != nil
+        guard admit(seen, as: id, asked: asked) else { return }
         guard var tracked = jobs[id] ?? (seen.status.isActive ? TrackedJob(Job(seen, of: forge, at: now)) : nil) else {
             // Not waiting yet, or over before we ever heard of it: kept for the record only.
-            if seen.status.isOver { finished.insert(id, createdAt: seen.createdAt) }
+            if seen.status.isOver { finished.insert(id, createdAt: seen.createdAt, at: now) }
             return save(.job(Job(seen, of: forge, at: now)))
         }
         let isNew = jobs[id] == nil
         let before = tracked.job
+        let isNewer = asked.map { $0 >= tracked.confirmedAt ?? $0 } ?? true
         tracked.confirmedAt = now
         tracked.goneSince = nil
         var moved = tracked.job.merge(seen, at: now) || isNew
-        if isAnswer, !seen.status.isActive, !seen.status.isOver, !tracked.job.status.isOver {
+        if isAnswer, isNewer, !seen.status.isActive, !seen.status.isOver, !tracked.job.status.isOver {
             // Skipped, or waiting for somebody: it comes back under its id when it is to run.
             tracked.job.status = seen.status
             moved = true
-        } else if seen.status == .skipped, !isAnswer, !isNew {
-            // It may be from before a retry: GitLab knows.
+        } else if !seen.status.isActive, !seen.status.isOver, !isNew, isAnswer || seen.status == .skipped {
+            // It may be from before a retry, or before a hook that came meanwhile: GitLab knows.
             tracked.askAt = now
         }
         if tracked.job.tags == nil, tracked.job.status == .pending {
-            tracked.askAt = tracked.askAt ?? now
-        } else if isAnswer {
+            // An answer can lack them, too.
+            if isAnswer { tracked.asking.failed(.question, at: now) }
+            tracked.askAt = isAnswer ? tracked.asking.until : tracked.askAt ?? now
+        } else if isAnswer, isNewer {
             tracked.askAt = nil
             tracked.asking.succeeded()
         }
+        if isAnswer { tracked.refusal = nil }
         jobs[id] = tracked
         if tracked.job == before, !isNew { return }
         save(.job(tracked.job))
@@ -35,20 +41,26 @@ extension FleetState {
         if moved || before.runnerID != tracked.job.runnerID { follow(tracked.job, at: now) }
         if !tracked.job.status.isActive {
             drop(id)
-            if tracked.job.status.isOver { finished.insert(id, createdAt: tracked.job.createdAt) } else { tell(.jobWithdrawn, job: tracked.job) }
+            if tracked.job.status.isOver { finished.insert(id, createdAt: tracked.job.createdAt, at: now) } else { tell(.jobWithdrawn, job: tracked.job) }
         }
     }
 
     /// Whether what was seen is of use: it is no late word of a job that is over, nor of one that had its id in a GitLab
     /// that has been installed afresh since. One that takes such an id is let in, and the old one is forgotten.
-    private mutating func admit(_ seen: JobObservation, as id: JobRef, isAnswer: Bool) -> Bool {
+    private mutating func admit(_ seen: JobObservation, as id: JobRef, asked: Timestamp?) -> Bool {
+        let isAnswer = asked != nil
         let known: Timestamp?
         if let job = jobs[id]?.job {
             if job.isSame(as: seen) { return true }
             known = job.createdAt
         } else if let entry = finished.entry(id) {
-            guard let ours = entry, let theirs = seen.createdAt, ours != theirs else { return false }
-            known = ours
+            if let ours = entry.createdAt, let theirs = seen.createdAt, ours != theirs {
+                known = ours
+            } else {
+                // GitLab says long afterwards that it lives: whatever we knew of its end was another job's.
+                guard let asked, seen.status.isActive, asked - entry.endedAt > Beat.verify else { return false }
+                known = entry.createdAt
+            }
         } else {
             return true
         }
@@ -79,7 +91,10 @@ extension FleetState {
 
     /// Passes on what was seen of a job to the runner that has it.
     private mutating func follow(_ job: Job, at now: Timestamp) {
-        guard let gitlabID = job.runnerID, let id = owners[RegistrationRef(job.id.forge, gitlabID)], let runner = runners[id] else { return }
+        guard let gitlabID = job.runnerID, let id = owners[RegistrationRef(job.id.forge, gitlabID)], let runner = runners[id] else {
+            if job.status.isOver { tell(.jobEnded, job: job) }
+            return
+        }
         if job.status.occupiesRunner, runner.job != job.id, runner.phase < .ended {
             // It has one at a time: whatever it had before is over, and no event said so.
             if let previous = runner.job { jobs[previous]?.askAt = now }
@@ -87,13 +102,17 @@ extension FleetState {
             tell(.jobStarted, runners[id], job: job)
         } else if job.status.isOver, runner.job == job.id {
             update(id) { $0.finishedJob(job.id.id, at: now) }
+            progress[id]?.jobChangedAt = now
             tell(.jobFinished, runners[id], job: job)
+        } else if job.status.isOver {
+            tell(.jobEnded, job: job)
         }
     }
 
     mutating func tookJob(_ id: RunnerID, _ job: JobID, at now: Timestamp) {
         let isFirst = runners[id]?.contactedAt == nil
         update(id) { $0.tookJob(job, at: now) }
+        progress[id]?.jobChangedAt = now
         if isFirst { noteContact(id, at: now) }
     }
 
@@ -104,11 +123,8 @@ extension FleetState {
         forges[forge]?.hasPolled = true
         let interval = configuration.pollInterval
         forges[forge]?.pollAt = now + .milliseconds(Int64(Double(interval.milliseconds) * (0.9 + 0.2 * dice.unit())))
-        for job in poll.jobs { see(job, of: forge, isAnswer: true, at: now) }
-        let known = Set(forges[forge]?.remarks ?? [])
-        for remark in poll.remarks where !known.contains(remark) { tell(.pollRemark(remark), subject: forge.name) }
-        if poll.isComplete, !known.isEmpty { tell(.pollComplete, subject: forge.name) }
-        forges[forge]?.remarks = poll.remarks
+        for job in poll.jobs { see(job, of: forge, asked: began, at: now) }
+        remark(forge, poll.remarks, isComplete: poll.isComplete)
         // What we believe active and no list shows is over, or gone, or in the part that is left out: only the job itself tells.
         let present = Set(poll.jobs.map(\.id))
         for (id, tracked) in jobs where id.forge == forge && !present.contains(id.id) {
@@ -117,9 +133,19 @@ extension FleetState {
         }
     }
 
+    /// Tells what is left out, each thing once.
+    mutating func remark(_ forge: ForgeID, _ remarks: [String], isComplete: Bool) {
+        let known = Set(forges[forge]?.remarks ?? [])
+        for remark in remarks where !known.contains(remark) { tell(.pollRemark(remark), subject: forge.name) }
+        if isComplete, !known.isEmpty { tell(.pollComplete, subject: forge.name) }
+        forges[forge]?.remarks = remarks
+    }
+
     mutating func answered(about id: JobRef, _ seen: JobObservation?, at now: Timestamp) {
-        if let seen { return see(seen, of: id.forge, isAnswer: true, at: now) }
+        let asked = jobs[id]?.askedAt ?? now
+        if let seen { return see(seen, of: id.forge, asked: asked, at: now) }
         guard var tracked = jobs[id] else { return }
+        tracked.refusal = nil
         tracked.asking.failed(.question, at: now)
         tracked.askAt = tracked.asking.until
         let since = tracked.goneSince ?? now
@@ -137,8 +163,9 @@ extension FleetState {
         drop(id)
     }
 
-    mutating func couldNotAsk(about id: JobRef, at now: Timestamp) {
+    mutating func couldNotAsk(about id: JobRef, _ trouble: Trouble, at now: Timestamp) {
         guard var tracked = jobs[id] else { return }
+        if !trouble.isOutage, !trouble.tokenRefused { tracked.refusal = trouble.text }
         tracked.asking.failed(.question, at: now, jitter: dice.unit())
         tracked.askAt = tracked.asking.until
         jobs[id] = tracked

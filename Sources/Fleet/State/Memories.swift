@@ -3,21 +3,27 @@ import DequeModule
 /// The last so many jobs that are over, so that a late event does not bring one back.
 struct FinishedJobs: Sendable {
     private var order: Deque<JobRef> = []
-    private var createdAt: [JobRef: Timestamp?] = [:]
+    private var entries: [JobRef: Entry] = [:]
+    struct Entry: Sendable {
+        /// As far as it is known.
+        var createdAt: Timestamp?
+        /// When it was seen to be over.
+        var endedAt: Timestamp
+    }
     let capacity: Int
 
     init(capacity: Int) { self.capacity = capacity }
 
-    /// nil when the job is not among them; else its creation time, as far as that is known.
-    func entry(_ job: JobRef) -> Timestamp?? { createdAt[job] }
+    /// nil when the job is not among them.
+    func entry(_ job: JobRef) -> Entry? { entries[job] }
 
-    mutating func insert(_ job: JobRef, createdAt time: Timestamp?) {
-        if createdAt.updateValue(time, forKey: job) == nil { order.append(job) }
-        while order.count > capacity { createdAt[order.removeFirst()] = nil }
+    mutating func insert(_ job: JobRef, createdAt: Timestamp?, at now: Timestamp) {
+        if entries.updateValue(Entry(createdAt: createdAt, endedAt: now), forKey: job) == nil { order.append(job) }
+        while order.count > capacity { entries[order.removeFirst()] = nil }
     }
 
     mutating func remove(_ job: JobRef) {
-        guard createdAt.removeValue(forKey: job) != nil else { return }
+        guard entries.removeValue(forKey: job) != nil else { return }
         order.removeAll { $0 == job }
     }
 }

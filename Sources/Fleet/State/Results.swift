@@ -13,7 +13,9 @@ extension FleetState {
             noteForge(runner.forge, trouble, at: now)
             if trouble.isOutage {
                 progress[id]?.isBlameless = true
-                forges[runner.forge]?.registering.failed(.registering, at: now, jitter: dice.unit(), atLeast: trouble.retryAfter ?? .zero)
+                if forges[runner.forge]?.registering.isWaiting(at: now) != true {
+                    forges[runner.forge]?.registering.failed(.registering, at: now, jitter: dice.unit(), atLeast: trouble.retryAfter ?? .zero)
+                }
             } else if trouble.tokenRefused {
                 progress[id]?.isBlameless = true
             }
@@ -21,11 +23,17 @@ extension FleetState {
             sweep(runner.forge, by: now + Beat.sweepSoon)
         case .created(let container):
             notePlace(runner.place, nil, at: now)
+            places[runner.place]?.creating.succeeded()
             update(id) { $0.containerID = container }
             tell(.created, runners[id], subject: String(container.prefix(12)))
         case .creationFailed(let trouble):
             notePlace(runner.place, trouble, at: now)
-            if trouble.isOutage { progress[id]?.isBlameless = true }
+            if trouble.isOutage {
+                progress[id]?.isBlameless = true
+                if places[runner.place]?.creating.isWaiting(at: now) != true {
+                    places[runner.place]?.creating.failed(.look, at: now, jitter: dice.unit())
+                }
+            }
             // The engine may have made it all the same.
             look(at: runner.place, by: now + Beat.look)
         case .started:
@@ -42,10 +50,16 @@ extension FleetState {
         update(id) {
             if $0.phase == .requested { $0.phase = .starting }
             $0.startedAt = now
+            $0.keepContact()
         }
         guard let runner = runners[id] else { return }
+        if let early = progress[id], early.exitedEarly {
+            progress[id]?.exitedEarly = false
+            tell(.started, runner)
+            return exited(id, code: early.earlyCode, at: now)
+        }
         progress[id, default: Progress()].contact.failed(.contact, at: now)
-        guard let trouble else { return tell(.started, runner) }
+        guard let trouble, runner.contactedAt == nil else { return tell(.started, runner) }
         progress[id]?.startTrouble = trouble
         look(at: runner.place, by: max(now + Beat.lookSoon, places[runner.place]?.reach.backoff.until ?? now))
         tell(.startUnclear(trouble), runner)
@@ -79,7 +93,7 @@ extension FleetState {
             progress[id]?.isSignaled = true
         case (.signal(let id, let place, _), .failure(let trouble)):
             notePlace(place, trouble, at: now)
-            stepFailed(id, "stop", trouble, at: now)
+            signalRefused(id, trouble, at: now)
         case (.readLog(let id, _), _):
             progress[id]?.wantsLog = false
             if case .success(.lines(let lines)) = result, !lines.isEmpty, let runner = runners[id] { tell(.lastLines(lines), runner) }
@@ -92,12 +106,13 @@ extension FleetState {
             if case .job(let seen) = answer { answered(about: job, seen, at: now) }
         case (.ask(let job, _), .failure(let trouble)):
             noteForge(job.forge, trouble, at: now)
-            couldNotAsk(about: job, at: now)
+            couldNotAsk(about: job, trouble, at: now)
         case (.poll(let forge), .success(let answer)):
             noteForge(forge, nil, at: now)
             if case .poll(let poll) = answer { polled(forge, poll, at: now) }
         case (.poll(let forge), .failure(let trouble)):
             noteForge(forge, trouble, at: now)
+            if !trouble.isOutage, !trouble.tokenRefused, !trouble.isOfStore { remark(forge, ["jobs can't be listed: \(trouble.text)"], isComplete: false) }
             let retry = forges[forge]?.reach.backoff.until ?? now + max(configuration.pollInterval, .seconds(1))
             forges[forge]?.pollAt = retry
         case (.ping(let forge), _): noteForge(forge, result.trouble, at: now)
@@ -110,7 +125,7 @@ extension FleetState {
             forges[forge]?.sweepAt = now + Beat.sweepSoon
             if !trouble.isOutage, !trouble.tokenRefused, forges[forge]?.sweepTrouble == nil { tell(.sweepTrouble(trouble.text), subject: forge.name) }
             forges[forge]?.sweepTrouble = trouble.text
-        case (.unregister(let registration), _): unregistered(registration, result, at: now)
+        case (.unregister(let registration, _), _): unregistered(registration, result, at: now)
         case (.look(let place), .success(let answer)):
             notePlace(place, nil, at: now)
             if case .objects(let objects) = answer { looked(at: place, objects, at: now) }

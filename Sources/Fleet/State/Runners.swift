@@ -24,7 +24,9 @@ extension FleetState {
         case .sweep(let forge):
             forges[forge, default: ForgeState()].sweepBegan = now
             forges[forge]?.sweepAt = now + Beat.sweep
-        case .checkContact, .pause, .verify, .signal, .readLog, .remove, .ask, .ping, .unregister, .removeOrphan, .flush, .expire: break
+        case .ask(let job, _): jobs[job]?.askedAt = now
+        case .verify(let id, _): progress[id]?.verifyBegan = now
+        case .checkContact, .pause, .signal, .readLog, .remove, .ping, .unregister, .removeOrphan, .flush, .expire: break
         }
     }
 
@@ -78,8 +80,9 @@ extension FleetState {
         progress[id, default: Progress()].wantsLog = runner.containerID != nil
         tell(.startFailed(reason, incident), runner)
         if progress[id]?.isBlameless != true, let index = index(ofPool: runner.pool) {
+            let before = pools[index].failures
             pools[index].failed(reason, at: now, jitter: dice.unit(), atLeast: atLeast)
-            if pools[index].failures == PoolState.quarantineAfter { tell(.quarantined(reason), pool: runner.pool) }
+            if pools[index].isQuarantined, before < PoolState.quarantineAfter { tell(.quarantined(reason), pool: runner.pool) }
         }
         update(id) {
             $0.reason = reason
@@ -114,7 +117,8 @@ extension FleetState {
         guard let runner = runners[id], runner.phase < .ended else { return }
         guard runner.phase > .requested else {
             // The answer to its start is still on its way.
-            places[runner.place]?.lookAt = now + Beat.lookSoon
+            progress[id]?.exitedEarly = true
+            progress[id]?.earlyCode = code
             return
         }
         var text = code.map { "exited with code \($0)" } ?? "is gone"
@@ -124,7 +128,7 @@ extension FleetState {
         if runner.phase == .stopping {
             tell(.exited(text, expected: true), runner)
             update(id) { $0.ended(text, failed: false, at: now) }
-        } else if runner.contactedAt == nil, !runner.isSpent {
+        } else if runner.contactedAt == nil, !runner.isSpent, runner.phase <= .ready || runner.failed {
             fail(id, runner.failed ? runner.reason ?? text : "the runner \(text) before it made contact", as: .noContact, at: now)
         } else {
             tell(.exited(text, expected: code == 0 || runner.isSpent), runner)
@@ -143,6 +147,7 @@ extension FleetState {
                     $0.phase = .starting
                     $0.startedAt = now
                     $0.containerID = $0.containerID ?? object.id
+                    $0.keepContact()
                 }
                 tell(.foundAgain, runners[runner.id])
             } else {
@@ -162,7 +167,7 @@ extension FleetState {
         }
         // While it is being paused, a start that was late may still come; nothing can come of it any more afterwards.
         if progress[runner.id]?.startTrouble != nil, runner.phase < .stopping, object?.running != false { return }
-        exited(runner.id, code: nil, at: now)
+        exited(runner.id, code: object?.exitCode, at: now)
     }
 
     // MARK: What came of steps
@@ -182,10 +187,18 @@ extension FleetState {
 
     mutating func verified(_ id: RunnerID, _ running: [JobID], contacted: Bool, at now: Timestamp) {
         guard let runner = runners[id], runner.phase < .ended else { return }
+        if let changed = progress[id]?.jobChangedAt, let began = progress[id]?.verifyBegan, changed >= began {
+            // The question is older than what we know.
+            progress[id]?.verifiedAt = nil
+            progress[id]?.verifyBegan = nil
+            progress[id]?.step.failed(.step, at: now)
+            return
+        }
         progress[id, default: Progress()].verifiedAt = now
         if contacted { self.contacted(id, at: now) }
         if let current = runner.currentJob, !running.contains(current) {
             update(id) { $0.finishedJob(current, at: now) }
+            progress[id]?.jobChangedAt = nil
             tell(.jobFinished, runners[id], job: jobs[JobRef(runner.forge, current)]?.job, subject: "\(current)")
         }
         if let next = running.first, runners[id]?.isBusy == false {
@@ -218,7 +231,9 @@ extension FleetState {
             state.registrationGone = ofRegistration == nil
         }
         progress[id] = state
-        if let trouble = ofContainer ?? ofRegistration { return stepFailed(id, "remove", trouble, at: now) }
+        // A refusal says more than an outage.
+        let troubles = [ofContainer, ofRegistration].compactMap { $0 }
+        if let trouble = troubles.first(where: { !$0.isOutage }) ?? troubles.first { return stepFailed(id, "remove", trouble, at: now) }
         guard state.containerGone, state.registrationGone || runner.registration == nil else { return }
         runner.phase = .removed
         runner.removedAt = now
@@ -249,14 +264,18 @@ extension FleetState {
         if state.step.failures == 0 { tell(.stepFailed(step, trouble.text), runner) }
         state.step.failed(.step, at: now, jitter: dice.unit(), atLeast: trouble.retryAfter ?? .zero)
         if !trouble.isOutage, !trouble.isOfStore, !trouble.tokenRefused { state.refusals += 1 }
-        if runner.phase != .stopping, state.refusals >= Self.stuckAfter, state.stuck != trouble.text {
+        if state.refusals >= Self.stuckAfter, state.stuck != trouble.text {
             if state.stuck == nil { tell(.stuck(trouble.text), runner) }
             state.stuck = trouble.text
         }
         progress[id] = state
-        if runner.phase == .stopping, state.refusals >= Self.stuckAfter {
-            // It has no job, and will get none: there is nothing to lose.
-            end(id, "its stop signal \(runner.terms.stopSignal) was refused: \(trouble.text)", failed: false, at: now)
-        }
+    }
+
+    mutating func signalRefused(_ id: RunnerID, _ trouble: Trouble, at now: Timestamp) {
+        stepFailed(id, "stop", trouble, at: now)
+        guard let runner = runners[id], runner.phase == .stopping, !runner.isBusy, (progress[id]?.refusals ?? 0) >= Self.stuckAfter else { return }
+        // It has no job, and will get none: there is nothing to lose.
+        stepWorked(id)
+        end(id, "its stop signal \(runner.terms.stopSignal) was refused: \(trouble.text)", failed: false, at: now)
     }
 }

@@ -27,6 +27,8 @@ public struct PlaceState: Sendable {
     /// nil: as soon as may be.
     var lookAt: Timestamp?
     var lookBegan = Timestamp(milliseconds: 0)
+    /// Runners fail to be made there, for an outage, while looks may work.
+    var creating = Backoff()
     /// What is there in this life of the daemon has been seen.
     public internal(set) var isSeen = false
     /// What carries our instance's id and is no runner's.
@@ -67,14 +69,14 @@ extension FleetState {
             tracked.askAt = now
             jobs[job.id] = tracked
         }
-        for (job, createdAt) in memory.finishedJobs { finished.insert(job, createdAt: createdAt) }
+        for (job, createdAt) in memory.finishedJobs { finished.insert(job, createdAt: createdAt, at: now) }
         for var runner in memory.runners {
             runner.keepTimes(within: now)
             runners[runner.id] = runner
             progress[runner.id] = Progress()
             if let registration = runner.registration { owners[registration] = runner.id }
         }
-        for index in pools.indices { pools[index].paused = memory.pausedPools.contains(pools[index].pool.name) }
+        pausedPools = memory.pausedPools
         configure(configuration, at: now)
         expireAt = now + Beat.firstExpire
         if !memory.runners.isEmpty || !memory.jobs.isEmpty { tell(.remembered(runners: memory.runners.count, jobs: jobs.count)) }
@@ -87,6 +89,7 @@ extension FleetState {
         pools = new.pools.map { pool in
             var state = known[pool.name] ?? PoolState(pool)
             state.pool = pool
+            state.paused = pausedPools.contains(pool.name)
             return state
         }
         for place in placesInUse where places[place] == nil { places[place] = PlaceState() }
@@ -200,16 +203,26 @@ extension FleetState {
                 leave(id, "asked to leave", failed: false)
             }
         case .pause(let name, let paused):
-            guard let index = index(ofPool: name) else { return }
+            guard let index = index(ofPool: name), pools[index].paused != paused else { return }
             pools[index].paused = paused
+            if paused { pausedPools.insert(name) } else { pausedPools.remove(name) }
             save(.pool(name: name, paused: paused))
             tell(paused ? .poolPaused : .poolResumed, pool: name)
         case .evacuate:
             isEvacuating = true
             tell(.evacuating)
         case .reconcile:
-            for place in places.keys { places[place]?.lookAt = nil }
-            for forge in forges.keys { forges[forge]?.sweepAt = nil }
+            // A look that is under way began too early to count.
+            for place in places.keys {
+                places[place]?.lookAt = nil
+                places[place]?.lookBegan = Timestamp(milliseconds: 0)
+                for id in places[place].map({ Array($0.orphans.keys) }) ?? [] { places[place]?.orphans[id] = Backoff() }
+            }
+            for forge in forges.keys {
+                forges[forge]?.sweepAt = nil
+                forges[forge]?.sweepBegan = Timestamp(milliseconds: 0)
+                for id in forges[forge].map({ Array($0.ghosts.keys) }) ?? [] { forges[forge]?.ghosts[id]?.backoff.succeeded() }
+            }
             for id in progress.keys {
                 progress[id]?.step.succeeded()
                 progress[id]?.verifiedAt = nil
@@ -217,15 +230,18 @@ extension FleetState {
         }
     }
 
-    /// Says why each job waits when that changes; figures alone are no change.
+    /// Says why each job waits when that changes; other figures, or another error of the same kind, are no change: ten thousand
+    /// jobs that wait for one pool are not written at each of its failures.
     mutating func explain(_ reasons: [JobRef: WaitingReason]) {
+        // A loop that stops plans nothing, and what was said before goes on to be true.
+        guard isRecovered, !isStopping else { return }
         for (id, reason) in reasons where waiting[id] != reason {
             guard let job = jobs[id]?.job else { continue }
-            let before = waiting[id]?.code
-            guard before != reason.code || job.waitingReason == nil || !reason.isFigure else { continue }
+            let before = waiting[id]?.group
+            guard before != reason.group || job.waitingReason == nil else { continue }
             jobs[id]?.job.waitingReason = reason.text
             save(.job(jobs[id]?.job ?? job))
-            if before != reason.code { tell(.jobWaits(reason), job: job) }
+            if before != reason.group { tell(.jobWaits(reason), job: job) }
         }
         for id in waiting.keys where reasons[id] == nil {
             guard jobs[id]?.job.waitingReason != nil else { continue }
@@ -234,15 +250,5 @@ extension FleetState {
         }
         waiting = reasons
         orders = []
-    }
-}
-
-extension WaitingReason {
-    /// It differs from plan to plan by how much is promised just now.
-    var isFigure: Bool {
-        switch self {
-        case .memoryBudget, .cpuBudget: true
-        default: false
-        }
     }
 }
