@@ -238,6 +238,7 @@ public final class Simulation: @unchecked Sendable {
         default:
             isEvacuating = true
             world.engine.isEvacuated = true
+            world.engine.forced.formUnion(world.engine.containers.keys)
             Task { _ = await daemon.evacuate(within: .seconds(30)) }
             let life = world.generation
             world.after(world.random.between(30_000, 300_000)) { if life == self.world.generation { self.world.crash("after an evacuation") } }
