@@ -87,7 +87,7 @@ let package = Package(
         .target(
             name: "GitLabSimulator",
             dependencies: [
-                "HTTPTransfer", "Yams",
+                "Fleet", "HTTPTransfer", "Yams",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -98,7 +98,10 @@ let package = Package(
         .target(name: "CSwiftHooks"),
         .target(
             name: "Simulation",
-            dependencies: ["CSwiftHooks", "Coordinator", "Fleet", "GitLab", "Store", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CSwiftHooks", "Coordinator", "Fleet", "GitLab", "Store", .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: ours),
         .executableTarget(name: "autogit-simulate", dependencies: ["Simulation"], swiftSettings: ours),
         .executableTarget(

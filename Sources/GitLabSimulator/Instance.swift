@@ -1,3 +1,4 @@
+import Fleet
 import Foundation
 import HTTPTransfer
 
@@ -32,7 +33,7 @@ public actor Instance {
     /// Calls so far by method and path, such as `GET /api/v4/version`, with those that met a fault.
     public internal(set) var requests: [String: Int] = [:]
     var disturbances = Disturbances()
-    private var random: SeededRandom
+    private var random: SplitMix
     private var lastID: Int64 = 0
     private var waiters: [Int: (condition: @Sendable (isolated Instance) -> Bool, done: CheckedContinuation<Bool, Never>)] = [:]
     private var lastWaiter = 0
@@ -44,7 +45,7 @@ public actor Instance {
     ///   - seed: of secrets, ids of events and chances.
     public init(directory: String, seed: UInt64 = 1) {
         self.directory = directory
-        random = SeededRandom(seed: seed)
+        random = SplitMix(seed: seed)
     }
 
     func newID() -> Int64 {

@@ -153,18 +153,3 @@ struct Refused: Error {
     }
     static func bad(_ why: String) -> Refused { Refused(status: 400, body: ["error": .string(why)]) }
 }
-
-/// SplitMix64: small, and the same for the same seed everywhere.
-public struct SeededRandom: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-    /// - Parameter seed: the same seed gives the same numbers.
-    public init(seed: UInt64) { state = seed }
-    /// The next number.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}

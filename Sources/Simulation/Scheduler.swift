@@ -1,5 +1,6 @@
 import CSwiftHooks
 import Fleet
+import HeapModule
 
 /// Runs every job of Swift's concurrency on this thread, one at a time, in an order that only the seed decides, and
 /// makes time pass when nothing else can happen. So the shipped code, with its actors, tasks and sleeps, runs
@@ -12,7 +13,8 @@ public final class Scheduler: TaskExecutor, @unchecked Sendable {
     nonisolated(unsafe) private static var current: Scheduler?
 
     private var ready: [UnownedJob] = []
-    private var timers = TimerHeap()
+    private var timers = Heap<Timer>()
+    private var timersMade = 0
     private var random: SplitMix
     public private(set) var now: Timestamp
     public private(set) var jobsRun = 0
@@ -29,7 +31,8 @@ public final class Scheduler: TaskExecutor, @unchecked Sendable {
 
     /// Runs something after a time; the order of equal times is the order of calls.
     public func after(_ time: Duration, _ body: @escaping () -> Void) {
-        timers.insert(at: now + max(.zero, time), body)
+        timersMade += 1
+        timers.insert(Timer(at: now + max(.zero, time), order: timersMade, body: body))
     }
 
     /// Runs until the condition holds, or the time is there, or nothing will ever happen again.
@@ -42,9 +45,9 @@ public final class Scheduler: TaskExecutor, @unchecked Sendable {
                 ready.swapAt(index, ready.count - 1)
                 ready.removeLast().runSynchronously(on: asUnownedTaskExecutor())
                 jobsRun += 1
-            } else if let at = timers.next, at <= end {
-                now = max(now, at)
-                timers.removeFirst()()
+            } else if let next = timers.min, next.at <= end {
+                now = max(now, next.at)
+                timers.removeMin().body()
             } else {
                 now = max(now, end)
                 return condition()
@@ -54,35 +57,12 @@ public final class Scheduler: TaskExecutor, @unchecked Sendable {
     }
 }
 
-/// A binary heap by time, then by order of insertion.
-private struct TimerHeap {
-    private var items: [(at: Timestamp, order: Int, body: () -> Void)] = []
-    private var count = 0
+/// Something to be run at a time; the order of equal times is the order of calls.
+private struct Timer: Comparable {
+    var at: Timestamp
+    var order: Int
+    var body: () -> Void
 
-    var next: Timestamp? { items.first?.at }
-
-    private func precedes(_ a: Int, _ b: Int) -> Bool { (items[a].at, items[a].order) < (items[b].at, items[b].order) }
-
-    mutating func insert(at time: Timestamp, _ body: @escaping () -> Void) {
-        count += 1
-        items.append((time, count, body))
-        var child = items.count - 1
-        while child > 0, precedes(child, (child - 1) / 2) {
-            items.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
-        }
-    }
-
-    mutating func removeFirst() -> () -> Void {
-        items.swapAt(0, items.count - 1)
-        let first = items.removeLast()
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < items.count && precedes(child, least) { least = child }
-            if least == parent { return first.body }
-            items.swapAt(parent, least)
-            parent = least
-        }
-    }
+    static func < (a: Self, b: Self) -> Bool { (a.at, a.order) < (b.at, b.order) }
+    static func == (a: Self, b: Self) -> Bool { (a.at, a.order) == (b.at, b.order) }
 }

@@ -1,3 +1,4 @@
+import Fleet
 import ArgumentParser
 import ControlModel
 import Foundation
@@ -54,7 +55,7 @@ struct Chaos: AsyncParsableCommand {
     }
 
     private func run(_ engine: TestEngine, _ directory: String) async throws -> Bool {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix(seed: seed)
         let gitlab = try await GitLabSimulator.start(directory: directory)
         await gitlab.instance.add(AccessToken(secret: "glpat-chaos", scopes: ["api"], isAdmin: true))
         let daemon = try DaemonUnderTest(

@@ -1,8 +1,9 @@
+import Fleet
 import GitLabSimulator
 
 /// Changes a good input: bytes, pieces, lengths, nesting.
 struct Bender {
-    var random: SeededRandom
+    var random: SplitMix
     /// Pieces that mean something to one reader or another.
     var dictionary: [[UInt8]] = [
         "null", "-1", "1e999", "99999999999999999999", "\"", "\\u0000", "\\ud800", "{", "}", "[", "]", "\u{0}", "\u{1B}[2J", "\r\n", "\u{202E}", "true",

@@ -18,7 +18,7 @@ import Testing
     static let cases = ProcessInfo.processInfo.environment["AUTOGIT_FUZZ_CASES"].flatMap { Int($0) } ?? 20_000
 
     private func fuzz(_ seed: UInt64, _ good: [[UInt8]], _ read: ([UInt8]) -> Void) {
-        var bender = Bender(random: SeededRandom(seed: seed))
+        var bender = Bender(random: SplitMix(seed: seed))
         var slowest = Duration.zero
         var worst: [UInt8] = []
         for index in 0..<Self.cases {
@@ -119,7 +119,7 @@ import Testing
             cooldown = "1h30m"
             register = "group:7"
             """
-        var bender = Bender(random: SeededRandom(seed: 5))
+        var bender = Bender(random: SplitMix(seed: 5))
         let inputs = ["[.x]\n", "a = [,]\n", "\n\n[[=\n"].map { Array($0.utf8) } + (0..<Self.cases / 100).map { _ in bender.bend(Array(good.utf8)) }
         let scratch = try ScratchFolder("fuzz")
         let file = "\(scratch.path)/autogit.toml"
@@ -143,7 +143,7 @@ import Testing
         ]
         let sections = ["[gitlab]", "[listen]", "[state]", "[engine]", "[host]", "[[pool]]", "[[pool]]", "[[gitlab]]", "[x]"]
         let environment = SettingsEnvironment(machineMemory: 64 << 30, credentialsDirectory: nil)
-        var bender = Bender(random: SeededRandom(seed: 7))
+        var bender = Bender(random: SplitMix(seed: 7))
         for _ in 0..<Self.cases {
             var text = ""
             for _ in 0...bender.below(6) {

@@ -1,3 +1,4 @@
+import Fleet
 import ControlModel
 import Foundation
 import GitLabSimulator
@@ -145,7 +146,7 @@ extension FuzzTests {
     private static let isSanitized = ProcessInfo.processInfo.environment["AUTOGIT_SANITIZED"] != nil
 
     private static func exchangeMany(_ count: Int, with peer: BareSocket.Peer, seed: UInt64, _ routes: Routes) -> Outcome {
-        var bender = Bender(random: SeededRandom(seed: seed))
+        var bender = Bender(random: SplitMix(seed: seed))
         bender.dictionary += [
             "\r\n\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 5\r\n", "Content-Length: -1\r\n", "Expect: 100-continue\r\n",
             "Upgrade: h2c\r\n", "%00", "%2f", "%ff", "..", "//", "?", "&", ";", ":", " HTTP/1.1", "POST ", "OPTIONS * ", "Range: bytes=0-\r\n", ",",
