@@ -3,13 +3,16 @@ import Fleet
 import Logging
 import Synchronization
 
-/// Holds the fleet's state and has done what the planner decides, each action in a task of its own, whose result is the
-/// next observation. It decides nothing itself: what follows from what happens is in `FleetState.take`, and what is to be
-/// done is in `Planner.plan`.
+/// Holds the fleet's state and has the planner's actions carried out, each in a task of its own, whose result is the next
+/// observation. It decides nothing itself: `FleetState.take` draws the consequences of observations, and `Planner.plan` decides on actions.
 public actor Coordinator {
+    /// The loop's configuration, and the version to report.
     public struct Configuration: Sendable {
+        /// Pools, budget, polling and the bound of launches.
         public var fleet: FleetState.Configuration
+        /// The daemon's version, as `/status` shows it.
         public var version: String
+        /// - Parameter version: as `/status` shows it.
         public init(_ fleet: FleetState.Configuration, version: String) {
             self.fleet = fleet
             self.version = version
@@ -23,7 +26,7 @@ public actor Coordinator {
     let version: String
     let startedAt: Timestamp
     private let journal: Journal
-    /// What `/health` says, for those who must not wait while the loop takes in ten thousand jobs.
+    /// The answer of `/health`, for callers that must not wait while the loop takes in ten thousand jobs.
     private let board = Mutex(HealthView(status: "healthy", gitlab: "unknown", engine: "unknown", store: "ok"))
     /// Shown the state after each plan; the simulation's oracle.
     private let watch: (@Sendable (FleetState) -> Void)?
@@ -37,7 +40,7 @@ public actor Coordinator {
     /// - Parameters:
     ///   - forges: by the names that the pools use. A webhook is from the first by name.
     ///   - drivers: by the places that the pools use.
-    ///   - seed: of the dice for new ids and for what spreads retries.
+    ///   - seed: of the dice for new ids and for the jitter of retries.
     public init(
         _ configuration: Configuration, forges: [ForgeID: any Forge], drivers: [Place: any RunnerDriver], store: any StateStore,
         clock: any WallClock = SystemClock(), log: Logger, seed: UInt64 = .random(in: .min ... .max),
@@ -70,8 +73,8 @@ public actor Coordinator {
         for index in waiters.indices.reversed() where waiters[index].holds(state) { waiters.remove(at: index).waiter.resume() }
     }
 
-    /// A webhook's body. Returns when what it says is on disk.
-    /// - Throws: `MalformedEvent`, or what the store said.
+    /// Takes in a webhook's body. Returns when its content is on disk; JSON of no use here is logged, and is success.
+    /// - Throws: `MalformedEvent`, or the store's error: the state has the change then, but a crash would lose it.
     public func receive(webhook body: [UInt8]) async throws {
         guard let (id, forge) = hands.forges.min(by: { $0.key < $1.key }) else { return }
         switch try forge.decodeEvent(body) {
@@ -79,7 +82,7 @@ public actor Coordinator {
         case .job(let seen):
             observe(.hook(id, seen))
             do {
-                // Also when nothing changed: what this event says may be a write that is still on its way.
+                // Also when nothing changed: the content of this event may be in a write that is still on its way.
                 try await store.flush()
                 if state.store.trouble != nil { observe(.stored(nil)) }
             } catch {
@@ -102,11 +105,11 @@ public actor Coordinator {
     @discardableResult
     func plan() -> [String: WaitingReason] {
         planRequested = false
-        // What was said before goes on to be true.
+        // The reasons reported before remain true.
         guard state.isRecovered, !state.isStopping else { return [:] }
         var isSettled = false
         var refusals: [String: WaitingReason] = [:]
-        // A change of the state alone can be what another decision waits for.
+        // Another decision may wait for a change of the state alone.
         for _ in 0..<8 {
             let plan = Planner.plan(state, at: clock.now())
             apply(.explained(plan.waiting))
@@ -157,8 +160,8 @@ public actor Coordinator {
 
     // MARK: Life
 
-    /// Loads what the store remembers. Must be over before anything else. What there is, and what GitLab says now, is then
-    /// asked for like at any other time; nothing is started before it is known.
+    /// Loads the stored state. It must have returned before anything else is called. It waits for no engine and no GitLab: these are asked from
+    /// here on, and no runner is started for a job before GitLab has confirmed it, nor in a place before it was looked at.
     /// - Throws: when the store can't be read.
     public func recover() async throws {
         let memory = try await store.load()
@@ -166,7 +169,7 @@ public actor Coordinator {
         plan()
     }
 
-    /// Follows what drivers tell, until the task is cancelled. Call `recover()` first.
+    /// Follows the drivers' events, and returns when the task is cancelled. Call `recover()` first.
     public func run() async {
         isFollowing = true
         followDrivers()
@@ -193,14 +196,14 @@ public actor Coordinator {
         }
     }
 
-    /// Takes over changed pools, budget and polling.
+    /// Puts a new configuration of pools, budget and polling into effect; the version stays. Pools keep their pauses and failures by name.
     public func reload(_ new: Configuration) {
         observe(.configured(new.fleet))
         followDrivers()
     }
 
-    /// Begins nothing new and waits until what is under way is over, so that no start is cut in half; then until all of it
-    /// is on disk. What takes longer is taken up again by the next start.
+    /// Plans nothing more, waits at most `time` for actions on runners that are under way, so that no start is cut in half, and then until all
+    /// changes are on disk. The next start of the daemon continues the rest.
     public func settle(within time: Duration) async {
         observe(.stopping)
         _ = await wait(until: { !$0.isActing }, within: time)
@@ -236,6 +239,7 @@ public actor Coordinator {
         return state.statusLine()
     }
 
+    /// The answer of `/health` as of the last plan. It never waits for the actor.
     public nonisolated func healthView() -> HealthView { board.withLock { $0 } }
 
     private func publishHealth() {
@@ -243,7 +247,7 @@ public actor Coordinator {
         board.withLock { $0 = view }
     }
 
-    /// Replaces what `/health`, `/status` and the status line warn of. It changes no state of health.
+    /// Replaces the warnings of `/health`, `/status` and the status line. The status of the health stays as it is.
     public func warn(_ warnings: [String]) {
         if state.warnings != warnings { observe(.warned(warnings)) }
         publishHealth()
@@ -253,11 +257,11 @@ public actor Coordinator {
     public var driversInUse: Set<DriverKind> { Set(state.placesInUse.map(\.kind)) }
 }
 
-/// Somebody who waits for the state to become something, resumed once.
+/// A caller that waits for a condition of the state, resumed once.
 final class Waiter: @unchecked Sendable {
     /// Only the coordinator that made it touches it.
     var continuation: CheckedContinuation<Void, Never>?
-    /// It gives up by itself.
+    /// An alarm ends its wait.
     let isTimed: Bool
 
     init(_ continuation: CheckedContinuation<Void, Never>?) {

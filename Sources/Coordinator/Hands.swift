@@ -1,6 +1,6 @@
 import Fleet
 
-/// Carries out what the planner decided, and says what came of it. It holds no state and decides nothing.
+/// Carries out the planner's actions and returns their results. It holds no state and decides nothing.
 struct Hands: Sendable {
     let forges: [ForgeID: any Forge]
     let drivers: [Place: any RunnerDriver]
@@ -87,7 +87,7 @@ struct Hands: Sendable {
     private func launch(_ spec: RunnerSpec, report: @escaping @Sendable (LaunchStep) async -> Void) async throws {
         let forge = try forge(spec.pool.forge)
         let driver = try driver(spec.pool.place)
-        // Registering and creating don't need each other; the slower of the two is what it costs.
+        // Registering and creating don't need each other; a launch takes as long as the slower of the two.
         async let registering = register(spec, with: forge, report)
         async let creating = create(spec, with: driver, report)
         let (registered, created) = await (registering, creating)

@@ -1,7 +1,7 @@
 import Fleet
 import Logging
 
-/// Writes what has changed to the log: a constant line, and what differs as fields.
+/// Writes events to the log: a constant line, with the details as fields.
 struct Journal: Sendable {
     let log: Logger
 

@@ -3,21 +3,28 @@ import Fleet
 
 /// Why an order from outside was not carried out.
 public struct Refusal: Error, Sendable {
+    /// `notFound`: there is no such pool or runner. `conflict`: it is not possible now. The API answers 404 and 409.
     public enum Kind: Sendable { case notFound, conflict }
+    /// The class of the reason.
     public var kind: Kind
+    /// The reason, for the operator.
     public var message: String
 }
 
-/// What the API asks and orders.
+/// The API's questions and orders.
 extension Coordinator {
     // MARK: Questions
 
+    /// The answer of `GET /status`.
+    /// - Throws: when the store can't be read.
     public func statusView() async throws -> StatusView {
         let counts = try await store.jobCounts()
         return state.statusView(version: version, startedAt: startedAt, counts: counts)
     }
 
+    /// The runners that are not removed yet, the oldest first.
     public func runnerViews() -> [RunnerView] { state.runnerViews(at: clock.now()) }
+    /// The configured pools, in the order of the configuration.
     public func poolViews() -> [PoolView] { state.poolViews() }
 
     /// - Returns: nil when there is and was no such runner.
@@ -30,6 +37,8 @@ extension Coordinator {
         return whole
     }
 
+    /// The 500 jobs that were first seen last, the newest first.
+    /// - Throws: when the store can't be read.
     public func jobViews() async throws -> [JobView] {
         try await store.recentJobs(limit: 500).map { state.view(state.jobs[$0.id]?.job ?? $0) }
     }
@@ -45,7 +54,8 @@ extension Coordinator {
         return nil
     }
 
-    /// What a live runner wrote.
+    /// The output of a live runner; see `RunnerDriver.log`.
+    /// - Throws: `Refusal` when there is no such live runner, or the driver's error.
     public func log(of id: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         guard let runner = state.runners[bare(id)] else { throw Refusal(kind: .notFound, message: "there is no live runner \(id)") }
         return try await hands.driver(runner.place).log(runner.id, lines: lines, follow: follow)
@@ -56,7 +66,9 @@ extension Coordinator {
 
     // MARK: Orders
 
-    /// Starts a runner at an operator's wish, within the pool's and the host's bounds.
+    /// Starts a runner by an operator's order, within the pool's and the host's bounds; neither a pause nor failed starts stand in the way.
+    /// - Returns: the runner, whose launch has only begun.
+    /// - Throws: `Refusal`
     public func spawn(pool name: String) throws -> RunnerView {
         guard state.pools.contains(where: { $0.pool.name == name }) else { throw noPool(name) }
         if state.isStopping { throw Refusal(kind: .conflict, message: "the daemon is stopping") }
@@ -72,7 +84,8 @@ extension Coordinator {
         Refusal(kind: .notFound, message: "there is no pool \(name); the pools are \(state.pools.map(\.pool.name).joined(separator: ", "))")
     }
 
-    /// Drains a runner; with `force` it ends at once, job or not.
+    /// Drains a runner; with `force` it ends at once, job or not. Returns when this is decided, not when it is done.
+    /// - Throws: `Refusal` when there is no such live runner, and without `force` while it is just being made.
     public func dismiss(_ id: RunnerID, force: Bool) throws -> RunnerView {
         let id = bare(id)
         guard let runner = state.runners[id] else { throw Refusal(kind: .notFound, message: "there is no live runner \(id)") }
@@ -84,7 +97,8 @@ extension Coordinator {
         return state.view(state.runners[id] ?? runner, at: clock.now())
     }
 
-    /// Takes no effect twice. Returns when it is on disk.
+    /// Pauses or resumes a pool; done twice it is success, too. Returns when it is on disk.
+    /// - Throws: `Refusal`. A `conflict` means that it has taken effect, and that a restart may forget it.
     public func setPaused(pool name: String, _ paused: Bool) async throws {
         guard state.pools.contains(where: { $0.pool.name == name }) else { throw noPool(name) }
         observe(.ordered(.pause(pool: name, paused)))
@@ -102,7 +116,7 @@ extension Coordinator {
     public func evacuate(within time: Duration) async -> [RunnerView] {
         observe(.ordered(.evacuate))
         if await wait(until: { $0.runners.isEmpty }, within: time) {
-            // What was left without an owner goes, too.
+            // Objects and registrations without an owner go, too.
             let began = clock.now()
             observe(.ordered(.reconcile))
             _ = await wait(until: { $0.isReconciled(since: began) }, within: .seconds(10))
@@ -110,8 +124,9 @@ extension Coordinator {
         return runnerViews()
     }
 
-    /// What is there and should not be, or should be and is not; and, unless it is only asked for, what is done.
-    /// - Throws: what a driver or GitLab said: half a look is none.
+    /// The differences between the state and the outside: objects and registrations that no runner owns, runners whose object is gone or that
+    /// ended, and runners whose job is not tracked; each with its remedy. Without `dryRun` returns after all removals were tried, or after 60 s.
+    /// - Throws: the error of a driver or GitLab: half a look is not enough.
     public func reconcile(dryRun: Bool) async throws -> [ReconcileView] {
         let began = clock.now()
         var found: [ReconcileView] = []
@@ -146,6 +161,9 @@ extension Coordinator {
         return found.sorted { ($0.what, $0.name) < ($1.what, $1.name) }
     }
 
+    /// Has a project's job events sent to `url`; for a hook that is there already, its settings are renewed. With several GitLabs, in the first
+    /// by name.
+    /// - Throws: `Refusal` with GitLab's reason.
     public func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation {
         guard let (_, forge) = hands.forges.min(by: { $0.key < $1.key }) else { throw Refusal(kind: .conflict, message: "no GitLab is configured") }
         do {

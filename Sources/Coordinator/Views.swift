@@ -10,7 +10,7 @@ extension FleetState {
             status: healthy ? "healthy" : "degraded", gitlab: gitlabWord, engine: engineWord, store: store.trouble?.text ?? "ok", warnings: allWarnings)
     }
 
-    /// What works now and will not for long, what is left out, and what is stuck; each says what to do.
+    /// Conditions that will end runners later, the omissions of polls, and stuck runners.
     var allWarnings: [String] {
         warnings
             + forges.sorted { $0.key < $1.key }.flatMap { id, forge in
@@ -23,7 +23,7 @@ extension FleetState {
     var gitlabWord: String { word(forgesInUse.map { ($0.name, forges[$0]?.reach.word ?? "unknown") }, always: false) }
     var engineWord: String { word(placesInUse.map { ("\($0)", places[$0]?.reach.word ?? "unknown") }, always: true) }
 
-    /// One word when all is well, else what is wrong with which.
+    /// One word when all is well, else the trouble of each that has any.
     private func word(_ words: [(name: String, word: String)], always: Bool) -> String {
         let bad = words.filter { $0.word != "ok" && $0.word != "unknown" }
         if bad.isEmpty { return words.isEmpty || words.contains { $0.word == "unknown" } ? "unknown" : "ok" }

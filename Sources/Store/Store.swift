@@ -4,8 +4,9 @@ import Glibc
 
 /// The state in SQLite: WAL, synchronous=FULL, so what was saved survives a power cut.
 public final class SQLiteStore: StateStore {
-    /// What the store itself refuses, with the way out.
+    /// The database can't be used; with the way out.
     public struct Unusable: Error, CustomStringConvertible {
+        /// The file, the trouble with it, and the remedy.
         public var description: String
     }
 
@@ -55,9 +56,15 @@ public final class SQLiteStore: StateStore {
 
     // MARK: Writing
 
+    /// As `StateStore.enqueue`: returns at once.
     public func enqueue(_ changes: [Change]) { queue.enqueue(changes) }
+    /// As `StateStore.flush`.
+    /// - Throws: SQLite's error, such as of a full disk; the changes are kept for the next write.
     public func flush() async throws { try await queue.flush() }
 
+    /// Deletes jobs that were over before a time, jobs first seen before it that are neither active nor over, and runners that were removed before
+    /// it, with their history; then gives the space back. Active jobs and live runners stay, whatever their age.
+    /// - Throws: SQLite's error.
     public func forget(before time: Timestamp) async throws {
         try await database.write { db in
             try db.execute(
@@ -74,6 +81,8 @@ public final class SQLiteStore: StateStore {
 
     // MARK: Reading
 
+    /// As `StateStore.load`; of the jobs that are over, the newest 20,000.
+    /// - Throws: SQLite's error.
     public func load() async throws -> Memory {
         try await database.read { db in
             let instance = try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'instance'") ?? ""
@@ -96,6 +105,8 @@ public final class SQLiteStore: StateStore {
         }
     }
 
+    /// The lines of a runner's history, the oldest first; none for a runner that is unknown or was forgotten.
+    /// - Throws: SQLite's error.
     public func history(of runner: RunnerID) async throws -> [HistoryEntry] {
         try await database.read { db in
             try Row.fetchAll(db, sql: "SELECT * FROM runner_history WHERE runner = ? ORDER BY seq", arguments: [runner])
@@ -107,24 +118,32 @@ public final class SQLiteStore: StateStore {
         }
     }
 
+    /// The jobs that were first seen last, the newest first.
+    /// - Throws: SQLite's error.
     public func recentJobs(limit: Int) async throws -> [Job] {
         try await database.read { db in
             try Row.fetchAll(db, sql: "SELECT * FROM jobs ORDER BY first_seen DESC, id DESC LIMIT ?", arguments: [limit]).map(Rows.job)
         }
     }
 
+    /// - Returns: nil when no such job was ever seen, or it was forgotten.
+    /// - Throws: SQLite's error.
     public func job(_ id: JobRef) async throws -> Job? {
         try await database.read { db in
             try Row.fetchOne(db, sql: "SELECT * FROM jobs WHERE gitlab = ? AND id = ?", arguments: [id.forge.name, id.id]).map(Rows.job)
         }
     }
 
+    /// - Returns: a live or removed runner; nil when there was no such runner, or it was forgotten.
+    /// - Throws: SQLite's error.
     public func runner(_ id: RunnerID) async throws -> Runner? {
         try await database.read { db in
             try Row.fetchOne(db, sql: "SELECT * FROM runners WHERE id = ?", arguments: [id]).map(Rows.runner)
         }
     }
 
+    /// The number of jobs by status; a status without jobs is absent.
+    /// - Throws: SQLite's error.
     public func jobCounts() async throws -> [String: Int] {
         try await database.read { db in
             let rows = try Row.fetchAll(db, sql: "SELECT status, count(*) AS n FROM jobs GROUP BY status")

@@ -8,7 +8,7 @@ public final class WriteQueue: Sendable {
         var pending: [Change] = []
         var waiters: [CheckedContinuation<Void, any Error>] = []
         var isWriting = false
-        /// What a failed write left over.
+        /// The changes of failed writes.
         var backlog = Backlog()
     }
 

@@ -3,7 +3,9 @@
 public struct Backoff: Sendable, Equatable {
     /// The first wait, and the longest; each failure doubles the wait.
     public struct Policy: Sendable, Equatable {
+        /// The wait after the first failure, before jitter.
         public var first: Duration
+        /// The longest wait, before jitter; the other side may ask for a longer one.
         public var most: Duration
         public init(first: Duration, most: Duration) {
             self.first = first
@@ -35,10 +37,11 @@ public struct Backoff: Sendable, Equatable {
     /// Nothing is tried before this time.
     public private(set) var until: Timestamp?
 
+    /// No failure yet: nothing waits.
     public init() {}
 
-    /// Counts a failure. The wait is between half of the policy's and all of it, as `jitter` has it, from 0 to 1, so that what
-    /// failed together is not tried together; it is never shorter than `atLeast`, which is what the other side asked for.
+    /// Counts a failure. The wait is between half of the policy's (`jitter` 0) and all of it (`jitter` 1), so that calls that failed together
+    /// are not repeated together; it is never shorter than `atLeast`, the time that the other side asked for.
     public mutating func failed(_ policy: Policy, at now: Timestamp, jitter: Double = 1, atLeast: Duration = .zero) {
         let doubled = policy.first * (1 << min(failures, 30))
         failures += 1
@@ -46,7 +49,9 @@ public struct Backoff: Sendable, Equatable {
         until = now + max(atLeast, .milliseconds(Int64(full * (0.5 + 0.5 * min(max(jitter, 0), 1)))))
     }
 
+    /// Forgets all failures: nothing waits, and the next failure is the first again.
     public mutating func succeeded() { self = Backoff() }
 
+    /// Whether it is too early to try again.
     public func isWaiting(at now: Timestamp) -> Bool { until.map { now < $0 } ?? false }
 }

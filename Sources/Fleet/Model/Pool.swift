@@ -8,18 +8,25 @@ public enum DriverKind: String, Sendable, CaseIterable {
 
 /// A kind of runner, as configured.
 public struct Pool: Sendable, Equatable {
+    /// Whose jobs a pool's runners are offered (`register`): the whole instance's, a group's or a project's. A group or project is
+    /// given by its path or by its number. It decides which rights GitLab asks of the token.
     public enum Registration: Sendable, Equatable {
         case instance
         case group(String)
         case project(String)
     }
 
+    /// Unique in the configuration: 1 to 63 ASCII letters, digits, `-`, `_` and `.`.
     public var name: String
     /// The GitLab whose jobs it serves.
     public var forge: ForgeID
+    /// The machine that its runners run on.
     public var host: HostID
+    /// How they are run there.
     public var driver: DriverKind
+    /// The tags that its runners are registered with; none is empty or contains a comma.
     public var tags: [String]
+    /// Whether its runners take jobs without tags, too.
     public var runUntagged: Bool
     /// For containers.
     public var image: String
@@ -30,24 +37,39 @@ public struct Pool: Sendable, Equatable {
     public var cpus: Double
     /// Bytes.
     public var memory: Int64
+    /// The most processes and threads of a runner, from 16 to 1000000.
     public var pids: Int
     /// The share of the disk's time among all that want it, from 1 to 10000 (systemd.resource-control(5)).
     public var ioWeight: Int
+    /// The most runners at once, at least 1. Runners whose container is gone don't count, nor do those that ended and can't be removed.
     public var maxRunners: Int
+    /// Runners without a job that are kept beyond those that pending jobs need, from 0 to `maxRunners`.
     public var warm: Int
+    /// How long an idle runner beyond `warm` is kept, from its last job or first contact; at least zero.
     public var cooldown: Duration
     /// Jobs before a runner is replaced; 0 means any number.
     public var maxJobs: Int
+    /// How long a runner may take from its start to its first contact, at least 1 s; it begins again when GitLab was away meanwhile. An idle
+    /// runner that leaves a job of its kind waiting for as long is replaced.
     public var startTimeout: Duration
+    /// The name of the signal that asks a runner to quit, such as `SIGQUIT`.
     public var stopSignal: String
+    /// How long a runner without a job may take to quit before it is killed, from the decision to stop it; at least zero.
     public var stopTimeout: Duration
+    /// The scope of its runners' registrations in GitLab.
     public var register: Registration
+    /// The engine's network for its containers; nil for the engine's default. Not for scopes.
     public var network: String?
+    /// Environment variables of the runner's process. Values may be secrets.
     public var env: [String: String]
+    /// Bind mounts of its containers in the engine's notation, such as `/srv/cache:/cache:ro`. Not for scopes.
     public var mounts: [String]
+    /// Linux capabilities of its containers beside the eight that package managers need, such as `NET_RAW`. Not for scopes.
     public var capabilitiesAdd: [String]
+    /// Capabilities that its containers don't get, even if `capabilitiesAdd` has them. Not for scopes.
     public var capabilitiesDrop: [String]
 
+    /// A pool with the defaults of autogit.toml(5).
     public init(name: String) {
         self.name = name
         forge = .default
@@ -75,6 +97,7 @@ public struct Pool: Sendable, Equatable {
         capabilitiesDrop = []
     }
 
+    /// Its host and driver.
     public var place: Place { Place(host, driver) }
 
     /// GitLab's own rule: the runner's tags contain all of the job's; an untagged job needs `run_untagged`.
@@ -83,10 +106,11 @@ public struct Pool: Sendable, Equatable {
     }
 }
 
-/// What may be promised to runners in all.
+/// The most that all runners together may be promised.
 public struct HostBudget: Sendable, Equatable {
     /// Bytes; nil for no bound.
     public var memory: Int64?
+    /// CPUs, with a fraction; nil for no bound.
     public var cpus: Double?
     public init(memory: Int64? = nil, cpus: Double? = nil) {
         self.memory = memory
@@ -94,23 +118,29 @@ public struct HostBudget: Sendable, Equatable {
     }
 }
 
-/// A pool with what happened to it.
+/// A pool as configured, and its pause and failed starts, which stay with its name when the configuration is read again.
 public struct PoolState: Sendable, Equatable {
+    /// The pool as configured now.
     public var pool: Pool
+    /// An operator paused it: it starts runners by order only.
     public var paused: Bool
     /// Failed starts in a row, and until when nothing is launched for them.
     public private(set) var starts = Backoff()
+    /// The error of the last failed start, kept after later starts have worked; nil before any has failed.
     public private(set) var lastError: String?
 
+    /// A pool without failed starts.
     public init(_ pool: Pool, paused: Bool = false) {
         self.pool = pool
         self.paused = paused
     }
 
+    /// Failed starts in a row; those that were under way together count as one.
     public var failures: Int { starts.failures }
+    /// When a runner is started again after failed starts, other than by order; it may have passed. nil without failures in a row.
     public var retryAt: Timestamp? { starts.until }
 
-    /// Counts a failed start, for which the pool itself is to blame. Several that were under way together and fail together are
+    /// Counts a failed start that is held against the pool itself. Several that were under way together and fail together are
     /// one failure. See `Backoff.failed` for the parameters.
     public mutating func failed(_ error: String, at now: Timestamp, jitter: Double, atLeast: Duration = .zero) {
         lastError = error
@@ -118,10 +148,11 @@ public struct PoolState: Sendable, Equatable {
         starts.failed(.launch, at: now, jitter: jitter, atLeast: atLeast)
     }
 
-    /// Failed starts in a row from which on a pool is in quarantine: its last error is kept and told, and it is
-    /// probed with one runner at a time until one works.
+    /// Failed starts in a row that put a pool in quarantine: its last error is reported, and one runner at a time is tried until one works.
     public static let quarantineAfter = 5
+    /// Whether that many starts in a row have failed.
     public var isQuarantined: Bool { failures >= Self.quarantineAfter }
 
+    /// A runner made contact: the failures are forgotten, the last error is kept.
     public mutating func succeeded() { starts.succeeded() }
 }

@@ -11,7 +11,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
         case starting
         /// GitLab has heard from it, or it has taken a job.
         case ready
-        /// GitLab is being told to give it no more jobs. It is no supply from here on, and is never unpaused.
+        /// GitLab is being told to give it no more jobs. From here on it does not count as supply, and it is never unpaused.
         case pausing
         /// Paused in GitLab: it gets no new job, and may finish the one it has.
         case draining
@@ -23,17 +23,19 @@ public struct Runner: Sendable, Equatable, Identifiable {
         case removed
     }
 
-    /// What its life needs of its pool, from its launch on: the pool may change, get another name, or go.
+    /// The settings of its pool that its life needs, copied at its launch: the pool may change, get another name, or go.
     public struct Terms: Sendable, Equatable {
-        /// From its start to its first contact.
+        /// From its start to its first contact; also how long it may be idle while a job of its kind waits.
         public var startTimeout: Duration
-        /// From its stop signal to its end by force.
+        /// From the decision to stop it to its end by force.
         public var stopTimeout: Duration
+        /// The name of the signal that asks it to quit, such as `SIGQUIT`.
         public var stopSignal: String
         /// Jobs before it is replaced; 0 means any number.
         public var maxJobs: Int
-        /// What it was registered with; nil is unknown, from before that was kept.
+        /// The tags that it was registered with; nil for a runner from before they were kept.
         public var tags: [String]?
+        /// Whether it was registered for jobs without tags, too; says nothing while `tags` is nil.
         public var runUntagged: Bool
         public init(
             startTimeout: Duration, stopTimeout: Duration, stopSignal: String, maxJobs: Int, tags: [String]? = nil, runUntagged: Bool = false
@@ -45,6 +47,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
             self.stopSignal = stopSignal
             self.maxJobs = maxJobs
         }
+        /// The pool's settings as they are now.
         public init(_ pool: Pool) {
             self.init(
                 startTimeout: pool.startTimeout, stopTimeout: pool.stopTimeout, stopSignal: pool.stopSignal, maxJobs: pool.maxJobs, tags: pool.tags,
@@ -52,32 +55,53 @@ public struct Runner: Sendable, Equatable, Identifiable {
         }
     }
 
+    /// AutoGit's own id.
     public let id: RunnerID
+    /// The name of the pool that it was started in, which may no longer be configured.
     public let pool: String
     /// The GitLab it is registered with.
     public let forge: ForgeID
+    /// Where it was placed, whatever its pool says now.
     public let place: Place
+    /// Its timeouts, its stop signal, its bound of jobs and its tags in GitLab.
     public var terms: Terms
+    /// How far its life has come.
     public var phase: Phase
+    /// Its CPU limit, which counts against the host's budget until its container is gone.
     public var cpus: Double
+    /// Its memory limit in bytes, which counts against the host's budget until its container is gone.
     public var memory: Int64
     /// The job it was started for; GitLab may give it another.
     public var launchedFor: JobID?
+    /// GitLab's id of the registration; nil until GitLab has answered to it.
     public var gitlabID: Int64?
+    /// The engine's id of the container, or the scope's name; nil until it is known to have been made.
     public var containerID: String?
+    /// GitLab's id of the job that it has; nil while it has none, as far as we know.
     public var currentJob: JobID?
+    /// Jobs that it has finished, whatever their result.
     public var jobsDone: Int
+    /// When it was decided to start it.
     public var requestedAt: Timestamp
+    /// When its start was answered, or found to have happened; nil before.
     public var startedAt: Timestamp?
+    /// When we learned that GitLab has heard from it; nil before.
     public var contactedAt: Timestamp?
+    /// The end of its last job, or else its first contact. nil while it has a job, before its contact, after its end, and after a job that was
+    /// wrongly taken for its own.
     public var idleSince: Timestamp?
+    /// When GitLab confirmed that it has no job and it was to quit; nil before.
     public var stoppingAt: Timestamp?
+    /// When its last trace was removed; nil before.
     public var removedAt: Timestamp?
+    /// The newest of its request, its contact, the changes of its job, and its end.
     public var lastSeen: Timestamp
     /// Why it goes or went.
     public var reason: String?
+    /// Whether it goes or went because of a failure, such as no contact in time or an exit code other than 0. A contact takes it back.
     public var failed: Bool
 
+    /// A runner that was just asked for: phase `requested`, with its pool's settings as they are now.
     public init(id: RunnerID, pool: Pool, launchedFor: JobID?, at now: Timestamp) {
         self.id = id
         self.pool = pool.name
@@ -112,34 +136,43 @@ public struct Runner: Sendable, Equatable, Identifiable {
         failed = false
     }
 
+    /// Begins the names of our containers and units, and our runners' descriptions in GitLab.
     public static let namePrefix = "autogit-runner-"
+    /// The name of a runner's container or units, and its description in GitLab.
     public static func name(of id: RunnerID) -> String { namePrefix + id }
-    /// nil for a name that is none of ours.
+    /// The id in such a name; nil for a name without our prefix.
     public static func id(ofName name: some StringProtocol) -> RunnerID? {
         name.hasPrefix(namePrefix) ? String(name.dropFirst(namePrefix.count)) : nil
     }
+    /// The name of its container or units, and its description in GitLab.
     public var name: String { Self.name(of: id) }
+    /// How it is run.
     public var driver: DriverKind { place.kind }
+    /// Its registration; nil until GitLab has answered to it.
     public var registration: RegistrationRef? { gitlabID.map { RegistrationRef(forge, $0) } }
+    /// The job that it has, with its GitLab.
     public var job: JobRef? { currentJob.map { JobRef(forge, $0) } }
     /// It has had as many jobs as it may have, or has the last of them.
     public var isSpent: Bool { terms.maxJobs > 0 && jobsDone + (isBusy ? 1 : 0) >= terms.maxJobs }
 
-    /// Whether GitLab takes it for one that the pool would start today.
+    /// Whether its GitLab, its place, its tags and its `runUntagged` are the pool's of today. Unknown tags are taken for the pool's; image, limits
+    /// and the kind of registration are not compared.
     public func isAsIn(_ pool: Pool) -> Bool {
         guard forge == pool.forge, place == pool.place else { return false }
         guard let tags = terms.tags else { return true }
         return terms.runUntagged == pool.runUntagged && Set(tags) == Set(pool.tags)
     }
 
+    /// Whether it has a job, as far as we know.
     public var isBusy: Bool { currentJob != nil }
+    /// Whether something of it may be left: its container or scope, or its registration.
     public var isLive: Bool { phase != .removed }
-    /// May still take a job by itself.
+    /// Whether GitLab may still give it a job: it has none, and is not on its way out.
     public var isSupply: Bool {
         !isBusy && (phase == .requested || phase == .starting || phase == .ready)
     }
 
-    /// The first prototype's word for it.
+    /// The coarse status of the first prototype's API: `provisioning`, `idle`, `busy`, `draining` or `offline`.
     public var status: String {
         switch phase {
         case .requested, .starting: isBusy ? "busy" : "provisioning"
@@ -159,6 +192,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
         }
     }
 
+    /// GitLab gave it a job, which is a contact, too. Without effect after its end.
     public mutating func tookJob(_ job: JobID, at now: Timestamp) {
         guard phase < .ended else { return }
         currentJob = job
@@ -166,6 +200,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
         contacted(at: now)
     }
 
+    /// Its job is over, whatever the result. Without effect unless it has that job.
     public mutating func finishedJob(_ job: JobID, at now: Timestamp) {
         guard currentJob == job else { return }
         currentJob = nil
@@ -196,6 +231,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
         lastSeen = min(lastSeen, now)
     }
 
+    /// Its process is gone or given up. A reason that it had before is kept. Without effect after its end.
     public mutating func ended(_ why: String, failed: Bool, at now: Timestamp) {
         guard phase < .ended else { return }
         phase = .ended
@@ -209,14 +245,19 @@ public struct Runner: Sendable, Equatable, Identifiable {
 
 extension Runner.Phase: Comparable {
     private var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+    /// By the order of life.
     public static func < (a: Self, b: Self) -> Bool { a.order < b.order }
 }
 
-/// One line of a runner's or job's history.
+/// One line of a runner's history.
 public struct HistoryEntry: Sendable, Equatable {
+    /// The runner that it is about.
     public var runner: RunnerID
+    /// When we learned of it.
     public var at: Timestamp
+    /// A word or a short phrase, such as `first contact`.
     public var event: String
+    /// The reason, job or id that goes with it; nil where there is none.
     public var detail: String?
     public init(runner: RunnerID, at: Timestamp, event: String, detail: String? = nil) {
         self.runner = runner

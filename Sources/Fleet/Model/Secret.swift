@@ -7,10 +7,14 @@ public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugS
 
     public init(_ value: String) { self.value = value }
 
+    /// The text itself. Not for logs, errors or answers.
     public func reveal() -> String { value }
 
+    /// Always `<redacted>`.
     public var description: String { "<redacted>" }
+    /// Always `<redacted>`.
     public var debugDescription: String { description }
+    /// Without children, so that `dump` shows nothing.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Compares in a time that depends on the lengths only, so that an attacker on the network can't

@@ -1,7 +1,9 @@
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, and the same for the same seed everywhere.
 public struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
+    /// The same seed gives the same numbers.
     public init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+    /// The next 64 bits, each value equally likely.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
@@ -13,6 +15,7 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
     public mutating func below(_ bound: Int) -> Int { bound <= 1 ? 0 : Int(next() % UInt64(bound)) }
     /// From 0 up to but not including 1.
     public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
+    /// true with this probability: never for 0 and below, always for 1 and above.
     public mutating func chance(_ probability: Double) -> Bool { unit() < probability }
     /// Whole milliseconds between two bounds, both included.
     public mutating func between(_ low: Int, _ high: Int) -> Duration { .milliseconds(low + below(high - low + 1)) }

@@ -5,14 +5,17 @@ import FoundationEssentials
 /// The fleet's rules take the time as a value and never read a clock, so that they run the same
 /// under a test's virtual clock.
 public struct Timestamp: Hashable, Comparable, Sendable {
+    /// Since 1970-01-01T00:00:00Z; negative before.
     public var milliseconds: Int64
 
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
+    /// Rounded to the nearest millisecond.
     public init(_ date: Date) {
         milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
     }
 
+    /// Earlier first.
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
 
     /// Later by `duration`; saturates instead of trapping, because durations come from configuration.
@@ -54,11 +57,12 @@ extension Duration {
     public var inSeconds: Double { Double(milliseconds) / 1000 }
 }
 
-/// Where the time comes from, and how it is waited for. The daemon uses `SystemClock`; tests and the simulation
-/// pass their own.
+/// The source of the time and of waits. The daemon uses `SystemClock`; tests and the simulation pass their own.
 public protocol WallClock: Sendable {
+    /// The time now. It never goes back while the daemon runs.
     func now() -> Timestamp
-    /// - Throws: `CancellationError`
+    /// Returns when that time has passed, or at once for zero and less.
+    /// - Throws: `CancellationError` when the task is cancelled before.
     func sleep(for time: Duration) async throws
 }
 
@@ -68,7 +72,10 @@ public struct SystemClock: WallClock {
     private let start = Timestamp(Date())
     private let running = SuspendingClock.now
 
+    /// Takes the time of day from the system, this once.
     public init() {}
+    /// Whole milliseconds; the time during which the machine was suspended is not in it.
     public func now() -> Timestamp { start + (SuspendingClock.now - running) }
+    /// As `WallClock.sleep`.
     public func sleep(for time: Duration) async throws { try await Task.sleep(for: time) }
 }

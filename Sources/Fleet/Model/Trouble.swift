@@ -1,5 +1,6 @@
-/// What went wrong with a call, as a value: what the loop acts on, and the words for the operator.
+/// A failed call as a value: the properties that the loop acts on, and the words for the operator.
 public struct Trouble: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The words for the operator.
     public var text: String
     /// When the other side wants to be asked again; nil when it doesn't say.
     public var retryAfter: Duration?
@@ -21,6 +22,7 @@ public struct Trouble: Error, Sendable, Equatable, CustomStringConvertible {
         self.isOfStore = isOfStore
     }
 
+    /// Any error as trouble. One that is neither `Trouble` nor a `ForgeFailure` or `DriverFailure` counts as a refusal: not as an outage.
     public init(_ error: any Error) {
         switch error {
         case let trouble as Trouble: self = trouble
@@ -31,20 +33,25 @@ public struct Trouble: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// The same as `text`.
     public var description: String { text }
 }
 
 /// Whether something answers: a GitLab, an engine, the database.
 public struct Reachability: Sendable, Equatable {
+    /// The last call's trouble; nil when it was answered, and before the first.
     public private(set) var trouble: Trouble?
     /// It has answered, or failed to, at least once in this life of the daemon.
     public private(set) var isKnown = false
     /// Since when every answer was good; nil while it is in trouble, and before the first.
     public private(set) var goodSince: Timestamp?
+    /// When it is asked again after trouble.
     public private(set) var backoff = Backoff()
 
+    /// Not asked yet.
     public init() {}
 
+    /// Whether the last call was answered; false before the first.
     public var isGood: Bool { trouble == nil && isKnown }
     /// `ok`, `unknown`, or the words of the trouble.
     public var word: String { trouble?.text ?? (isKnown ? "ok" : "unknown") }
@@ -60,7 +67,7 @@ public struct Reachability: Sendable, Equatable {
         return trouble != nil
     }
 
-    /// - Returns: whether this is news: it was in no trouble before, or is now for another reason of the token.
+    /// - Returns: whether this is news: it was not in trouble before, or the token was not refused before and is now, or the reverse.
     mutating func failed(_ new: Trouble, _ policy: Backoff.Policy, at now: Timestamp, jitter: Double) -> Bool {
         let isNews = trouble == nil || trouble?.tokenRefused != new.tokenRefused
         trouble = new

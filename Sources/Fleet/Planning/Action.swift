@@ -1,12 +1,12 @@
-/// What the planner decides. Each is taken as an observation first, so that the state shows the intent; what has an
-/// effect outside is then carried out, once the intent is on disk.
+/// A decision of the planner. Each is taken as an observation first, so that the state shows the intent; one with an effect outside is
+/// then carried out, once the intent is on disk.
 public enum Action: Sendable, Hashable {
     // Changes of the state alone.
 
     /// The runner is to go: its phase becomes `pausing`.
     /// With `failed`, it is because it never worked, which is held against its pool unless GitLab knows better.
     case leave(RunnerID, reason: String, failed: Bool)
-    /// Its process is given up, and killed with what remains.
+    /// Its process is given up; whatever of it still runs is killed with its removal.
     case end(RunnerID, reason: String, failed: Bool)
     /// An idle runner of its kind did not take the job.
     case refuse(JobRef, by: RunnerID)
@@ -24,7 +24,7 @@ public enum Action: Sendable, Hashable {
     case signal(RunnerID, Place, String)
     /// Its last lines, while they can still be had.
     case readLog(RunnerID, Place)
-    /// Takes away what is left of it.
+    /// Removes its container or scope, and its registration; nil for a half that is gone, never was, or can't be reached now.
     case remove(RunnerID, Place?, RegistrationRef?)
     case ask(JobRef, project: Int64)
     case poll(ForgeID)
@@ -36,7 +36,7 @@ public enum Action: Sendable, Hashable {
     case look(Place)
     case removeOrphan(Place, RunnerID)
     case flush
-    /// Deletes what is older than the history is kept.
+    /// Deletes jobs and runners that have been over for longer than `Beat.retention`.
     case expire
 
     /// At most one action of a key is under way.
@@ -79,12 +79,13 @@ public enum Action: Sendable, Hashable {
     }
 }
 
-/// What is to be done now, and what is to be said.
+/// The actions for now, and a reason for every job that has to wait.
 public struct Plan: Sendable, Equatable {
+    /// In the order in which they are to be decided.
     public var actions: [Action] = []
     /// Of every pending job without a runner on its way.
     public var waiting: [JobRef: WaitingReason] = [:]
-    /// What came of an operator's wish for a runner in a pool: nil when it is launched.
+    /// Why an operator's orders for runners are refused, by pool.
     public var refusals: [String: WaitingReason] = [:]
     /// When time alone will next change the plan.
     public var wakeAt: Timestamp?

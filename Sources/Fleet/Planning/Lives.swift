@@ -61,7 +61,7 @@ extension Planner {
         }
     }
 
-    /// GitLab gives it jobs by what it was registered with.
+    /// GitLab gives it jobs by the tags that it was registered with, so a runner that is unlike its pool now has to go.
     private static func unwanted(_ runner: Runner, _ pool: Pool?) -> String? {
         guard let pool else { return "its pool is no longer configured" }
         return runner.isAsIn(pool) ? nil : "its pool is another now"

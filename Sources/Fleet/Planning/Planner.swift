@@ -1,8 +1,7 @@
-/// Decides what is to be done now. Pure: the same state at the same time gives the same plan, and a plan that is carried
+/// Decides on the actions for now. Pure: the same state at the same time gives the same plan, and a plan that is carried
 /// out twice, or not at all, is mended by the next one.
 ///
-/// A plan is made of three parts: the end of lives (`Lives`), jobs and what serves them (here), and what is looked at
-/// and asked for (`Upkeep`).
+/// A plan is made of three parts: the end of lives (`Lives`), jobs and the runners for them (here), and looks and questions (`Upkeep`).
 public enum Planner {
     /// O(j·t + j log j + r log r + s·p) for j jobs of t tags with s distinct tag sets, r runners and p pools.
     public static func plan(_ state: FleetState, at now: Timestamp) -> Plan {
@@ -92,7 +91,7 @@ public enum Planner {
         var seen: Set<Int> = []
         for wanted in demand {
             for pool in wanted.pools where seen.insert(pool).inserted {
-                // One that did not get the job before is no reason for another refusal.
+                // A runner from before the job's last refusal doesn't count for another.
                 let idle = supply.idle[pool].first { one in (state.runners[one.id]?.requestedAt).map { $0 >= wanted.refusedAt ?? $0 } ?? false }
                 guard let idle, !state.isUnderWay(.runner(idle.id)), let runner = state.runners[idle.id] else { continue }
                 guard let forge = state.forges[runner.forge], let good = forge.reach.goodSince, let registration = runner.registration else { continue }

@@ -1,10 +1,10 @@
-/// What there is to serve jobs with, and what may still be started; all by index of pool.
+/// The runners that can serve jobs, and the room for more; all by index of pool.
 struct Supply {
     let state: FleetState
     private let now: Timestamp
     /// Runners that are ready and have nothing to do, the longest idle first.
     private(set) var idle: [[(id: RunnerID, since: Timestamp)]]
-    /// When those that may still take a job were asked for, the oldest first; what is between the two marks is not spoken for.
+    /// When the runners that may still take a job were requested, the oldest first; those from `low` up to `high` are not spoken for.
     private var born: [[Timestamp]]
     private var low: [Int]
     private var high: [Int]
@@ -18,7 +18,7 @@ struct Supply {
     private var positions: [String: Int] = [:]
     /// Pools that already got their one probe in this plan.
     private var probing: Set<Int> = []
-    /// What stands in the way in a pool stays there for the rest of the plan.
+    /// The obstacle found in each pool, which stays for the rest of the plan.
     private var blocked: [WaitingReason?]
 
     init(_ state: FleetState, at now: Timestamp) {
@@ -48,10 +48,10 @@ struct Supply {
             cpus += runner.cpus
         }
         guard let index = positions[runner.pool] else { return }
-        // What can't be removed keeps what it holds of the host, but not the place of one that would work.
+        // A runner that can't be removed keeps its share of the host, but not its place under `max_runners`.
         if progress?.containerGone != true, runner.phase < .ended || progress?.stuck == nil { count[index] += 1 }
         guard runner.isSupply, !runner.isSpent, progress?.stuck == nil, runner.isAsIn(state.pools[index].pool) else { return }
-        // A start that an earlier life began is nobody's supply before it is known what came of it.
+        // A start that an earlier life of the daemon began is not supply before its outcome is known.
         guard runner.phase != .requested || isBeingMade else { return }
         born[index].append(runner.requestedAt)
         if runner.phase == .ready { idle[index].append((runner.id, runner.idleSince ?? runner.lastSeen)) }
@@ -64,7 +64,7 @@ struct Supply {
 
     mutating func addFree(in pool: Int) { extra[pool] += 1 }
 
-    /// Lets a job have a runner; one that runners did not take may only have one that was asked for since.
+    /// Gives a job a runner. A job that runners did not take may only have one that was requested since `refused`.
     mutating func take(in pool: Int, newerThan refused: Timestamp?) -> Bool {
         guard low[pool] < high[pool] else { return false }
         guard let refused else {
@@ -96,8 +96,8 @@ struct Supply {
         }
     }
 
-    /// What stands in the way of a launch; nil when nothing does.
-    /// - Parameter ordered: an operator wants it, whatever the pool went through.
+    /// The obstacle to a launch; nil when there is none.
+    /// - Parameter ordered: an operator wants it: neither a pause nor failed starts stand in the way.
     mutating func obstacle(toLaunchIn index: Int, ordered: Bool = false, into plan: inout Plan) -> WaitingReason? {
         if !ordered, let known = blocked[index] { return known }
         let found = find(obstacleIn: index, ordered: ordered, into: &plan)

@@ -1,4 +1,4 @@
-/// What is looked at and asked for, though no event asked for it: events can be lost.
+/// Looks and questions that no event asked for, because events can be lost.
 extension Planner {
     static func upkeep(_ state: FleetState, at now: Timestamp, into plan: inout Plan) {
         for place in state.placesInUse { look(at: place, state, at: now, into: &plan) }
@@ -7,7 +7,7 @@ extension Planner {
         if let expireAt = state.expireAt { due(expireAt, .expire, state, at: now, into: &plan) }
     }
 
-    /// Plans an action for its time, unless it is under way; nil is as soon as may be.
+    /// Plans an action for its time, unless it is under way; nil is at once.
     private static func due(_ time: Timestamp?, _ action: Action, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
         if let key = action.key, state.isUnderWay(key) { return }
         if let time, now < time { plan.wake(at: time) } else { plan.actions.append(action) }

@@ -1,10 +1,10 @@
 /// Why a pending job has no runner on its way. Every pending job has one of these or a runner.
 public enum WaitingReason: Sendable, Hashable {
-    /// AutoGit has just started: what runs, and whether the job still waits, is being asked.
+    /// AutoGit has just started: it is asking which runners there are, and whether the job still waits.
     case startingUp
     /// No event has a job's tags; the jobs API is being asked for them.
     case tagsUnknown
-    /// GitLab does not say what is asked about this job, in its words.
+    /// GitLab refuses to tell about this job; in GitLab's words.
     case gitlabRefuses(String)
     case evacuating
     case gitlabAway(String)
@@ -27,7 +27,7 @@ public enum WaitingReason: Sendable, Hashable {
     case memoryBudget(promised: Int64, bound: Int64)
     case cpuBudget(promised: Double, bound: Double)
     case engineDown(Place, String)
-    /// As many launches as may be are under way.
+    /// The place already has as many launches under way as it may.
     case launchesAtBound(Int)
 
     /// One word for logs, metrics and programs; it is the same whatever the figures are.
@@ -54,7 +54,7 @@ public enum WaitingReason: Sendable, Hashable {
         }
     }
 
-    /// Reasons that take turns while the same thing is wrong; a change among them is no news.
+    /// Reasons that alternate while the same thing is wrong; a change among them is not reported.
     public var group: String {
         switch self {
         case .backingOff, .quarantined, .probing: "failed-starts"
@@ -89,7 +89,7 @@ public enum WaitingReason: Sendable, Hashable {
         }
     }
 
-    /// What passes by itself within seconds is nothing to warn of.
+    /// `debug` for reasons that pass within seconds, `info` for bounds, probes and the operator's orders, `warning` for trouble.
     public var severity: Severity {
         switch self {
         case .startingUp, .tagsUnknown, .launchesAtBound: .debug
@@ -99,6 +99,7 @@ public enum WaitingReason: Sendable, Hashable {
         }
     }
 
+    /// The entry of the journal's catalog that explains it; nil where there is none.
     public var incident: Incident? {
         switch self {
         case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags: .noPoolFits

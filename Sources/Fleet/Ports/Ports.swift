@@ -1,7 +1,10 @@
-/// What a driver needs to know to make a runner.
+/// The runner to make, for its driver and for its registration.
 public struct RunnerSpec: Sendable {
+    /// The id of the runner.
     public var runner: RunnerID
+    /// The id of this installation, which all that is made for the runner carries.
     public var instance: String
+    /// Its pool as it was configured at the launch.
     public var pool: Pool
     public init(runner: RunnerID, instance: String, pool: Pool) {
         self.runner = runner
@@ -10,9 +13,11 @@ public struct RunnerSpec: Sendable {
     }
 }
 
-/// What a runner needs to reach GitLab; put where only the runner reads it.
+/// A runner's access to GitLab; put where only the runner reads it.
 public struct RunnerCredentials: Sendable {
+    /// GitLab's URL without a trailing slash.
     public var url: String
+    /// The token of its registration.
     public var token: Secret
     public init(url: String, token: Secret) {
         self.url = url
@@ -22,12 +27,15 @@ public struct RunnerCredentials: Sendable {
 
 /// A container or scope that carries our instance's id.
 public struct DriverObject: Sendable, Equatable {
+    /// The engine's id of the container, or the scope's name.
     public var id: String
+    /// The runner that it was made for, which may be unknown here.
     public var runner: RunnerID
     /// It hasn't ended; it may be waiting to be started.
     public var running: Bool
     /// It was let go, and may have a job.
     public var started: Bool
+    /// nil while it runs, and where the list does not have it.
     public var exitCode: Int?
     public init(id: String, runner: RunnerID, running: Bool, started: Bool, exitCode: Int?) {
         self.started = started
@@ -38,6 +46,7 @@ public struct DriverObject: Sendable, Equatable {
     }
 }
 
+/// A driver's report of a change. Reports can be lost or come late: `RunnerDriver.list` shows how things are.
 public enum DriverEvent: Sendable, Equatable {
     case exited(runner: RunnerID, exitCode: Int?)
     /// The kernel killed a process of the runner, because the runner was at its memory limit.
@@ -47,24 +56,44 @@ public enum DriverEvent: Sendable, Equatable {
     case disconnected(String)
 }
 
-/// How runners are run. Every call is idempotent: what is already so is success.
+/// Runs runners in one place: as containers of an engine, or in scopes of a user's systemd.
+///
+/// An error that is not a `DriverFailure` counts as a refusal, not as an outage.
 public protocol RunnerDriver: Sendable {
-    /// Makes the runner without starting it, fetching its image if need be.
+    /// Makes the runner without starting it, fetching its image if need be. Called once for a runner.
+    /// - Returns: the container's id or the scope's name.
+    /// - Throws: when it was not made, or the answer was lost: it can be there all the same.
     func create(_ spec: RunnerSpec) async throws -> String
+    /// Hands the credentials over and starts the runner. Called once for a runner, after `create`; returns when its process runs.
+    /// - Throws: when the start failed, or its answer was lost: it can take effect all the same.
     func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws
-    /// A runner that is already gone is no error.
+    /// Sends a signal to the runner's process. Done when the signal is on its way, or when the runner has ended or is gone.
+    /// - Parameter signal: a name such as `SIGQUIT`.
+    /// - Throws: when the signal is refused, or nobody could be asked.
     func signal(_ runner: RunnerID, _ signal: String) async throws
-    /// Kills what still runs and removes everything of the runner.
+    /// Kills what still runs and removes everything of the runner. Returns when nothing is left; a runner that is already gone is success.
+    /// - Throws: when something may be left; then it is called again.
     func remove(_ runner: RunnerID) async throws
+    /// Everything that carries our instance's id, ended or not.
+    /// - Throws: when it can't be listed as a whole, because a runner that the list lacks is taken for gone.
     func list() async throws -> [DriverObject]
+    /// The last lines of the runner's output, the oldest first; fewer than `lines`, or none, where there are no more.
+    /// - Throws: when the output can't be read.
     func logTail(_ runner: RunnerID, lines: Int) async throws -> [String]
-    /// The last lines of what the runner wrote, and with `follow` what it writes until it ends.
+    /// The last lines of the runner's output as bytes, and with `follow` all further output until the runner ends. A scope's output is not
+    /// followed.
+    /// - Throws: when the output can't be read; the stream also throws when it breaks off.
     func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error>
+    /// Reports of changes to runners of our instance, until the reader stops. For one reader at a time. Begins with `resync` once it is connected,
+    /// reconnects by itself, and has another `resync` then.
     func events() -> AsyncStream<DriverEvent>
 }
 
+/// A registration that GitLab has just made.
 public struct Registration: Sendable {
+    /// GitLab's id of the runner.
     public var id: Int64
+    /// The runner's authentication token, which GitLab shows this once.
     public var token: Secret
     public init(id: Int64, token: Secret) {
         self.id = id
@@ -72,10 +101,15 @@ public struct Registration: Sendable {
     }
 }
 
+/// A registration as GitLab shows it.
 public struct ForgeRunner: Sendable, Equatable {
+    /// GitLab's id of the runner.
     public var id: Int64
+    /// `Runner.name` for ours; empty when GitLab has none.
     public var description: String
+    /// For ours it names the instance and the runner; nil where GitLab leaves it out, as in lists.
     public var maintenanceNote: String?
+    /// Whether GitLab has ever heard from the runner.
     public var hasContacted: Bool
     public init(id: Int64, description: String, maintenanceNote: String?, hasContacted: Bool) {
         self.id = id
@@ -85,6 +119,7 @@ public struct ForgeRunner: Sendable, Equatable {
     }
 }
 
+/// The content of an authentic webhook.
 public enum DecodedEvent: Sendable, Equatable {
     case job(JobObservation)
     /// Authentic JSON that is of no use here, with the reason for the log.
@@ -97,7 +132,7 @@ public struct Poll: Sendable, Equatable {
     public var jobs: [JobObservation]
     /// false when something could not be asked or read: absence then means nothing.
     public var isComplete: Bool
-    /// What was left out and why, a sentence each, in words that stay the same from poll to poll.
+    /// The omissions and their reasons, a sentence each, in words that stay the same from poll to poll.
     public var remarks: [String]
     public init(jobs: [JobObservation], isComplete: Bool, remarks: [String] = []) {
         self.jobs = jobs
@@ -106,7 +141,7 @@ public struct Poll: Sendable, Equatable {
     }
 }
 
-/// What of a forge's error the control loop acts on.
+/// The properties of a forge's error that the control loop acts on.
 public protocol ForgeFailure: Error {
     /// When the forge wants to be asked again; nil when it doesn't say.
     var retryAfter: Duration? { get }
@@ -116,7 +151,7 @@ public protocol ForgeFailure: Error {
     var isOutage: Bool { get }
 }
 
-/// What of a driver's error the control loop acts on.
+/// The properties of a driver's error that the control loop acts on.
 public protocol DriverFailure: Error {
     /// The engine or bus could not be asked; says nothing about the runner.
     var isOutage: Bool { get }
@@ -125,11 +160,13 @@ public protocol DriverFailure: Error {
 /// The body of a webhook is not even a JSON object.
 public struct MalformedEvent: Error, CustomStringConvertible {
     public init() {}
+    /// For the answer to whoever sent it.
     public var description: String { "the body is not a JSON object" }
 }
 
 /// A project's job hook.
 public struct HookInstallation: Sendable, Equatable {
+    /// GitLab's id of the hook.
     public var id: Int64
     /// false: there was one for this URL, and it was brought up to date.
     public var isNew: Bool
@@ -139,27 +176,37 @@ public struct HookInstallation: Sendable, Equatable {
     }
 }
 
-/// The GitLab instance.
+/// A GitLab instance, asked with the operator's token.
+///
+/// An error that is not a `ForgeFailure` counts as a refusal, not as an outage.
 public protocol Forge: Sendable {
+    /// The URL that runners are given, without a trailing slash.
     var runnerURL: String { get }
     /// - Throws: `MalformedEvent` for a body that is not a JSON object.
     func decodeEvent(_ body: [UInt8]) throws -> DecodedEvent
+    /// Makes a registration for the spec's pool. Its description is the runner's name, and its maintenance note names this instance. Not
+    /// idempotent: each call makes another.
+    /// - Throws: when it was not made, or the answer was lost: it can be there all the same.
     func register(_ spec: RunnerSpec) async throws -> Registration
-    /// A registration that is already gone is no error.
+    /// Removes a registration. One that is already gone is success.
+    /// - Throws: when it may still be there.
     func unregister(_ id: Int64) async throws
-    /// A registration that is already gone is no error.
+    /// Has GitLab give a runner no more jobs, or jobs again. A registration that is already gone is success.
+    /// - Throws: when it is not certain whether that took effect.
     func setPaused(_ id: Int64, _ paused: Bool) async throws
     /// nil when GitLab doesn't know the runner.
     func runner(_ id: Int64) async throws -> ForgeRunner?
     /// The jobs the runner has right now.
     func runningJobs(ofRunner id: Int64) async throws -> [JobID]
-    /// nil when there is no such job, or the token may not see it.
+    /// The job as it is now; nil when there is no such job, or the token may not see it.
     func job(project: Int64, id: JobID) async throws -> JobObservation?
-    /// Every pending and running job, on every call: what has not changed is told again.
+    /// Every pending and running job, on every call, also those that have not changed.
+    /// - Throws: when the token is refused, or nothing at all could be asked. Where only a part is missing, the poll is incomplete.
     func activeJobs() async throws -> Poll
-    /// Asks for as little as possible, to see whether the forge answers.
+    /// Asks for as little as possible. Returns when the forge has answered.
     func ping() async throws
-    /// Has GitLab send the project's job events to `url`. Done twice, there is still one hook.
+    /// Has GitLab send the project's job events to `url`. Done twice, there is still one hook for that URL.
+    /// - Parameter project: its path or its number.
     func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation
     /// All registrations whose maintenance note names this instance.
     func registrations(instance: String) async throws -> [ForgeRunner]
@@ -173,12 +220,17 @@ public enum Change: Sendable {
     case pool(name: String, paused: Bool)
 }
 
+/// The state that the store gives back when the daemon starts.
 public struct Memory: Sendable {
+    /// The id of this installation: twelve hexadecimal digits, made with the database.
     public var instance: String
+    /// Jobs that wait or run, as they were when they were written last.
     public var jobs: [Job]
+    /// Runners that were not removed.
     public var runners: [Runner]
-    /// Jobs that are over by GitLab's own word, with their creation times as far as known.
+    /// Jobs that are over by GitLab's own word, with their creation times as far as known, the oldest first.
     public var finishedJobs: [(job: JobRef, createdAt: Timestamp?)]
+    /// Names of pools that an operator paused, configured or not.
     public var pausedPools: Set<String>
     public init(
         instance: String, jobs: [Job], runners: [Runner], finishedJobs: [(job: JobRef, createdAt: Timestamp?)], pausedPools: Set<String>
@@ -195,17 +247,22 @@ public struct Memory: Sendable {
 public protocol StateStore: Sendable {
     /// Begins to write the changes, and returns at once. The order of calls is the order on disk.
     func enqueue(_ changes: [Change])
-    /// Returns when all that was enqueued before is on disk. What could not be written is not forgotten: it is
-    /// written with the next changes, or the next flush.
+    /// Returns when all that was enqueued before is on disk. Changes that could not be written are
+    /// kept, and written with the next changes or the next flush.
     func flush() async throws
     /// Forgets jobs that are over and runners that were removed before a time, with their history.
     func forget(before time: Timestamp) async throws
     /// Active jobs, live runners, and the newest of the jobs that are over.
     func load() async throws -> Memory
+    /// The lines of a runner's history, the oldest first; none for an unknown one.
     func history(of runner: RunnerID) async throws -> [HistoryEntry]
+    /// The jobs that were first seen last, the newest first.
     func recentJobs(limit: Int) async throws -> [Job]
+    /// A job, over or not; nil when it is unknown or was forgotten.
     func job(_ id: JobRef) async throws -> Job?
+    /// A runner, removed or not; nil when it is unknown or was forgotten.
     func runner(_ id: RunnerID) async throws -> Runner?
+    /// The number of jobs by status; a status without jobs is absent.
     func jobCounts() async throws -> [String: Int]
 }
 

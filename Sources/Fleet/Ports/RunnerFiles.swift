@@ -1,10 +1,12 @@
-/// The files that tell a runner who it is, the same for every driver; they hold its token, so they are for its
-/// eyes only.
+/// The files that tell a runner who it is, the same for every driver. They hold its token, so only the runner may be able to read them.
 public enum RunnerFiles {
-    /// Where the runner sees them.
+    /// The folder in which the runner sees them.
     public static let directory = "/run/autogit"
+    /// The path of gitlab-runner's configuration, as the runner sees it.
     public static let configuration = directory + "/config.toml"
 
+    /// The name and text of each file: `url`, `token` and `name` for a pool's own command, and `config.toml` for gitlab-runner, with the
+    /// shell executor and one job at a time.
     public static func contents(for spec: RunnerSpec, _ credentials: RunnerCredentials) -> [(name: String, content: String)] {
         let name = Runner.name(of: spec.runner)
         let token = credentials.token.reveal()

@@ -1,6 +1,7 @@
-/// What has changed: the one source of journal lines and history. It carries values, and its words are constant,
-/// so that a log can be grouped by them; what differs from case to case is in its fields.
+/// A change of the fleet: the one source of journal lines and history. It carries values; its message is constant for a kind, so that a
+/// log can be grouped by it, and the details are in its fields.
 public struct FleetEvent: Sendable, Equatable {
+    /// The kinds of change, with the details of each.
     public enum Kind: Sendable, Equatable {
         // Of a job.
         case jobDispatched, jobStarted, jobFinished, jobEnded, jobGone, jobReplaced, jobWithdrawn, staleHook
@@ -23,9 +24,13 @@ public struct FleetEvent: Sendable, Equatable {
         case evacuating
     }
 
+    /// The change.
     public var kind: Kind
+    /// The runner that it is about, as it was then.
     public var runner: Runner?
+    /// The job that it is about, as it was then.
     public var job: Job?
+    /// The name of the pool that it is about, or of the runner's.
     public var pool: String?
     /// A GitLab, a place, or a name outside of the state that it is about.
     public var subject: String?

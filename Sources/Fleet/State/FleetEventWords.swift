@@ -1,4 +1,4 @@
-/// An event as the journal and the history have it.
+/// An event in the words of the journal and of the history.
 extension FleetEvent {
     /// Constant for a kind of event, so that a log can be grouped by it. Four lines carry an id, because the guide that
     /// AutoGit grew from promises them.
@@ -58,6 +58,7 @@ extension FleetEvent {
 
     private var jobNumber: String { job.map { "\($0.id.id)" } ?? subject ?? "" }
 
+    /// How much it matters to the operator: the level of its journal line.
     public var severity: Severity {
         switch kind {
         case .jobWaits(let reason): reason.severity
@@ -72,6 +73,7 @@ extension FleetEvent {
         }
     }
 
+    /// The entry of the journal's catalog that explains it; nil where there is none.
     public var incident: Incident? {
         switch kind {
         case .jobWaits(let reason): reason.incident
@@ -88,7 +90,7 @@ extension FleetEvent {
         }
     }
 
-    /// What differs from case to case, by name.
+    /// The details by name, each name once.
     public var fields: [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
         func add(_ name: String, _ value: Any?) { if let value { fields.append((name, "\(value)")) } }

@@ -1,14 +1,17 @@
 /// Everything that is known of the fleet, as a value. `take` is the only thing that changes it, and `Planner.plan` the
 /// only thing that decides from it; neither reads a clock, rolls dice of its own, or waits.
 public struct FleetState: Sendable {
+    /// The part of the daemon's configuration that the loop goes by.
     public struct Configuration: Sendable {
         /// In the order of the file, which breaks ties.
         public var pools: [Pool]
+        /// The bounds of all runners together.
         public var budget: HostBudget
         /// Zero switches polling off.
         public var pollInterval: Duration
-        /// Launches that may be under way at once.
+        /// Launches that may be under way at once in one place.
         public var maxLaunches: Int
+        /// By default the host has no bounds, polls are 30 s apart, and a place has at most eight launches under way.
         public init(pools: [Pool], budget: HostBudget = HostBudget(), pollInterval: Duration = .seconds(30), maxLaunches: Int = 8) {
             self.pools = pools
             self.budget = budget
@@ -17,31 +20,47 @@ public struct FleetState: Sendable {
         }
     }
 
+    /// Starts of runners since the daemon started.
     public struct SpawnStatistics: Sendable, Equatable {
+        /// Launches that were begun.
         public internal(set) var count = 0
+        /// Runners that could not be started, or exited or were given up before they made contact.
         public internal(set) var failed = 0
-        /// Seconds from the wish for a runner to its first contact.
+        /// Seconds from the decision to start a runner to its first contact, of the newest that made contact; nil before any did.
         public internal(set) var last: Double?
+        /// The sum of the same, in seconds, over all that made contact.
         public internal(set) var sum = 0.0
+        /// Runners that made contact, also those that an earlier life of the daemon started.
         public internal(set) var contacted = 0
     }
 
-    /// What an AutoGit's objects in the world outside carry.
+    /// The id of this installation, which all its containers, scopes and registrations carry; empty before the store was loaded.
     public internal(set) var instance = ""
+    /// As read last.
     public internal(set) var configuration: Configuration
+    /// In the order of the configuration.
     public internal(set) var pools: [PoolState]
+    /// Jobs that wait or run.
     public internal(set) var jobs: [JobRef: TrackedJob] = [:]
+    /// Runners that are not removed yet.
     public internal(set) var runners: [RunnerID: Runner] = [:]
+    /// The GitLabs that some pool or runner needed since the daemon started.
     public internal(set) var forges: [ForgeID: ForgeState] = [:]
+    /// The places that some pool or runner needed since the daemon started.
     public internal(set) var places: [Place: PlaceState] = [:]
+    /// Whether the database can be written.
     public internal(set) var store = Reachability()
     /// Why each pending job without a runner on its way waits, as last planned.
     public internal(set) var waiting: [JobRef: WaitingReason] = [:]
+    /// Conditions that will end runners later, each with its remedy.
     public internal(set) var warnings: [String] = []
+    /// Starts since the daemon started.
     public internal(set) var spawns = SpawnStatistics()
+    /// All runners are removed and none is started, until the daemon is restarted.
     public internal(set) var isEvacuating = false
+    /// The daemon is stopping: nothing is planned any more.
     public internal(set) var isStopping = false
-    /// What an earlier life knew has been taken over.
+    /// The stored state of an earlier life has been loaded; nothing is planned before.
     public internal(set) var isRecovered = false
 
     /// Also of pools that are not configured now: they are paused when they come back.
@@ -51,7 +70,7 @@ public struct FleetState: Sendable {
     var finished = FinishedJobs(capacity: 20_000)
     var owners: [RegistrationRef: RunnerID] = [:]
     var progress: [RunnerID: Progress] = [:]
-    /// What a look shows that began before it went is no orphan.
+    /// Runners that were removed: a look that began before may show them still, and they are not orphans.
     var departed = Departed<RunnerID>()
     var unregistered = Departed<RegistrationRef>()
     var inFlight: Set<Action.Key> = []
@@ -61,6 +80,8 @@ public struct FleetState: Sendable {
     private var news: [FleetEvent] = []
     private var unsaved: [Change] = []
 
+    /// The pools as configured, none of them paused; nothing else is known before `Observation.remembered`.
+    /// - Parameter seed: of the dice for ids and jitter. The same seed and the same observations give the same state.
     public init(_ configuration: Configuration, seed: UInt64) {
         self.configuration = configuration
         pools = configuration.pools.map { PoolState($0) }
@@ -70,7 +91,7 @@ public struct FleetState: Sendable {
     // MARK: Taking in
 
     /// The reducer. Whatever happens is an observation, and this is all that follows from it.
-    /// - Returns: what has changed, to be told.
+    /// - Returns: the changes to report, in their order.
     public mutating func take(_ observation: Observation, at now: Timestamp) -> [FleetEvent] {
         switch observation {
         case .remembered(let memory): recall(memory, at: now)
@@ -95,7 +116,7 @@ public struct FleetState: Sendable {
         return news
     }
 
-    /// What must be written since the last call, in the order in which it came.
+    /// Takes the changes that must be written since the last call, in their order.
     public mutating func changes() -> [Change] {
         defer { unsaved.removeAll() }
         return unsaved
@@ -125,18 +146,23 @@ public struct FleetState: Sendable {
 
     // MARK: For those who only look
 
+    /// The runner with this registration; nil when none that is not removed has it.
     public func owner(of registration: RegistrationRef) -> RunnerID? { owners[registration] }
+    /// The error of the step that a runner can't get past; nil unless it was refused three times.
     public func stuckReason(of runner: RunnerID) -> String? { progress[runner]?.stuck }
+    /// All stuck runners, by id.
     public var stuckRunners: [(runner: Runner, reason: String)] {
         runners.values.compactMap { runner in progress[runner.id]?.stuck.map { (runner, $0) } }.sorted { $0.runner.id < $1.runner.id }
     }
-    /// Places that some pool or some live runner needs; nobody is told of trouble with another.
+    /// Places that some pool or some live runner needs; trouble with any other is not shown.
     public var placesInUse: [Place] { Set(pools.map(\.pool.place)).union(runners.values.map(\.place)).sorted() }
+    /// GitLabs that some pool or live runner needs, or needed since the daemon started; by name.
     public var forgesInUse: [ForgeID] { Set(pools.map(\.pool.forge)).union(runners.values.map(\.forge)).union(forges.keys).sorted() }
     /// An action for some runner is under way.
     public var isActing: Bool { inFlight.contains { if case .runner = $0 { true } else { false } } }
 
-    /// Whether everything was looked at since that time, and what was found to be nobody's was tried to remove.
+    /// Whether everything was looked at since that time, and the removal of every object and registration without an owner was tried. A GitLab
+    /// that is in trouble is not waited for.
     public func isReconciled(since time: Timestamp) -> Bool {
         placesInUse.allSatisfy { place in
             guard let known = places[place], known.lookBegan >= time, !isUnderWay(.place(place)) else { return false }
@@ -155,11 +181,13 @@ public struct FleetState: Sendable {
         }
     }
 
+    /// Whether an object that a look shows is an orphan: it is no runner's, nor one's that was removed since the look began, and it is not being
+    /// removed already.
     public func isOrphan(_ object: DriverObject, since began: Timestamp) -> Bool {
         runners[object.runner] == nil && !departed.contains(object.runner, since: began) && !isUnderWay(.orphan(object.runner))
     }
 
-    /// Whether nobody owns a registration of ours that a list shows which was asked for at a time.
+    /// The same for a registration that carries our instance's id, in a list that was requested at `began`.
     public func isGhost(_ registration: ForgeRunner, of forge: ForgeID, since began: Timestamp) -> Bool {
         let ref = RegistrationRef(forge, registration.id)
         guard owners[ref] == nil, !isUnderWay(.registration(ref)), !unregistered.contains(ref, since: began) else { return false }
@@ -171,6 +199,7 @@ public struct FleetState: Sendable {
 
 /// A job, and how it is kept track of. Only the job itself is written.
 public struct TrackedJob: Sendable {
+    /// The job, merged from all observations.
     public var job: Job
     /// When GitLab last said of it, in this life of the daemon, that it is as it is here.
     public internal(set) var confirmedAt: Timestamp?
@@ -179,7 +208,7 @@ public struct TrackedJob: Sendable {
     /// When it was last asked.
     var askedAt: Timestamp?
     var asking = Backoff()
-    /// What GitLab said when it would not tell.
+    /// GitLab's words when it refused to tell.
     var refusal: String?
     /// Since when GitLab says that there is no such job.
     var goneSince: Timestamp?
@@ -192,7 +221,7 @@ public struct TrackedJob: Sendable {
     init(_ job: Job) { self.job = job }
 }
 
-/// How far a runner's steps have come in this life of the daemon. What must outlive it is in the `Runner`.
+/// How far a runner's steps have come in this life of the daemon. The state that must outlive it is in the `Runner`.
 struct Progress: Sendable {
     /// Steps of its end that failed.
     var step = Backoff()
@@ -210,9 +239,9 @@ struct Progress: Sendable {
     var earlyCode: Int?
     /// Since when GitLab says that it does not know it.
     var missingSince: Timestamp?
-    /// What its start said that may have taken effect all the same.
+    /// The error of a start that may have taken effect all the same.
     var startTrouble: String?
-    /// The launch failed for want of GitLab, an engine or the disk, and not for the pool's sake.
+    /// The launch failed because of GitLab, an engine or the disk, which is not held against the pool.
     var isBlameless = false
     var isSignaled = false
     var wantsLog = false

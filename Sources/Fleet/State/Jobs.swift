@@ -1,4 +1,4 @@
-/// What is seen of jobs, and what follows from it for the runners that have them.
+/// Observations of jobs, and their consequences for the runners that have them.
 extension FleetState {
     /// - Parameter asked: when GitLab was asked for this answer, so that is how things were then or later; nil for an event,
     ///   which can be late.
@@ -45,8 +45,8 @@ extension FleetState {
         }
     }
 
-    /// Whether what was seen is of use: it is no late word of a job that is over, nor of one that had its id in a GitLab
-    /// that has been installed afresh since. One that takes such an id is let in, and the old one is forgotten.
+    /// Whether the observation is of use: not a late one of a job that is over, and not one of a job that had this id in a GitLab that has been
+    /// installed afresh since. A new job with such an id is let in, and the old one is forgotten.
     private mutating func admit(_ seen: JobObservation, as id: JobRef, asked: Timestamp?) -> Bool {
         let isAnswer = asked != nil
         let known: Timestamp?
@@ -89,7 +89,7 @@ extension FleetState {
         progress[id]?.verifiedAt = nil
     }
 
-    /// Passes on what was seen of a job to the runner that has it.
+    /// Passes a change of a job on to the runner that has it.
     private mutating func follow(_ job: Job, at now: Timestamp) {
         guard let gitlabID = job.runnerID, let id = owners[RegistrationRef(job.id.forge, gitlabID)], let runner = runners[id] else {
             if job.status.isOver { tell(.jobEnded, job: job) }
@@ -125,7 +125,7 @@ extension FleetState {
         forges[forge]?.pollAt = now + .milliseconds(Int64(Double(interval.milliseconds) * (0.9 + 0.2 * dice.unit())))
         for job in poll.jobs { see(job, of: forge, asked: began, at: now) }
         remark(forge, poll.remarks, isComplete: poll.isComplete)
-        // What we believe active and no list shows is over, or gone, or in the part that is left out: only the job itself tells.
+        // A job that we believe active and the list lacks is over, or gone, or in the part that was left out: only the job itself tells.
         let present = Set(poll.jobs.map(\.id))
         for (id, tracked) in jobs where id.forge == forge && !present.contains(id.id) {
             if let confirmed = tracked.confirmedAt, confirmed >= began { continue }
@@ -133,7 +133,7 @@ extension FleetState {
         }
     }
 
-    /// Tells what is left out, each thing once.
+    /// Reports each omission of polls once.
     mutating func remark(_ forge: ForgeID, _ remarks: [String], isComplete: Bool) {
         let known = Set(forges[forge]?.remarks ?? [])
         for remark in remarks where !known.contains(remark) { tell(.pollRemark(remark), subject: forge.name) }

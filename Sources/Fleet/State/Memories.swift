@@ -1,6 +1,6 @@
 import DequeModule
 
-/// The last so many jobs that are over, so that a late event does not bring one back.
+/// The last jobs that are over, up to a capacity, so that a late event does not bring one back.
 struct FinishedJobs: Sendable {
     private var order: Deque<JobRef> = []
     private var entries: [JobRef: Entry] = [:]
@@ -28,7 +28,7 @@ struct FinishedJobs: Sendable {
     }
 }
 
-/// What was removed, the last thousand, and when: a list that was asked for earlier may show it still.
+/// The last thousand removals and their times: a list that was requested before a removal may still show its object.
 struct Departed<ID: Hashable & Sendable>: Sendable {
     private var order: Deque<ID> = []
     private var times: [ID: Timestamp] = [:]

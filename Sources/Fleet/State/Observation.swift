@@ -1,6 +1,6 @@
-/// Whatever happens to the fleet. Nothing else changes its state.
+/// Something that happened to the fleet. Nothing else changes its state.
 public enum Observation: Sendable {
-    /// What an earlier life of the daemon knew.
+    /// The state that an earlier life of the daemon stored.
     case remembered(Memory)
     case configured(FleetState.Configuration)
     /// A webhook.
@@ -16,9 +16,9 @@ public enum Observation: Sendable {
     case ordered(Order)
     /// A write, and the trouble it met.
     case stored(Trouble?)
-    /// What works now and will not for long.
+    /// Conditions that will end runners later, in place of all earlier ones.
     case warned([String])
-    /// The planner's reasons, to be told when they change.
+    /// The planner's reasons, to be reported when they change.
     case explained([JobRef: WaitingReason])
     /// A webhook that was authentic and of no use.
     case unusableHook(String)
@@ -36,7 +36,7 @@ public enum LaunchStep: Sendable, Equatable {
     case startUnclear(Trouble)
 }
 
-/// What came of an action.
+/// The result of an action.
 public enum Answer: Sendable {
     case done
     case contact(ForgeRunner?)
@@ -48,16 +48,16 @@ public enum Answer: Sendable {
     case registrations([ForgeRunner])
     case objects([DriverObject])
     case lines([String])
-    /// What each half of a removal met.
+    /// The trouble that each half of a removal met; nil for a half that worked or was not tried.
     case removal(container: Trouble?, registration: Trouble?)
 }
 
-/// What an operator asks for.
+/// An operator's order.
 public enum Order: Sendable, Equatable {
     case spawn(pool: String)
     case dismiss(RunnerID, force: Bool)
     case pause(pool: String, Bool)
     case evacuate
-    /// Everything is looked at and asked for at once, and waits after failures end.
+    /// Places and registrations are looked at at once, and removals and runners' steps that failed are tried again at once.
     case reconcile
 }

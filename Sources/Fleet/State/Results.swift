@@ -1,4 +1,4 @@
-/// What comes of launches and of actions.
+/// The results of launches and of actions.
 extension FleetState {
     mutating func launching(_ id: RunnerID, _ step: LaunchStep, at now: Timestamp) {
         guard let runner = runners[id] else { return }

@@ -1,4 +1,4 @@
-/// What happens to runners.
+/// The lives of runners.
 extension FleetState {
     // MARK: Decisions
 
@@ -137,7 +137,7 @@ extension FleetState {
         }
     }
 
-    /// A runner against what a look found of it, or didn't.
+    /// Compares a runner with the object that a look found of it, if any.
     mutating func compare(_ runner: Runner, with object: DriverObject?, began: Timestamp, at now: Timestamp) {
         if runner.phase == .requested {
             guard !isUnderWay(.runner(runner.id)) else { return }
@@ -170,7 +170,7 @@ extension FleetState {
         exited(runner.id, code: object?.exitCode, at: now)
     }
 
-    // MARK: What came of steps
+    // MARK: Results of steps
 
     /// GitLab says that it does not know the runner, which may also mean that we are not allowed to know. Said twice, and
     /// apart, it is believed: the runner has no job and gets none.
@@ -188,7 +188,7 @@ extension FleetState {
     mutating func verified(_ id: RunnerID, _ running: [JobID], contacted: Bool, at now: Timestamp) {
         guard let runner = runners[id], runner.phase < .ended else { return }
         if let changed = progress[id]?.jobChangedAt, let began = progress[id]?.verifyBegan, changed >= began {
-            // The question is older than what we know.
+            // The question is older than our knowledge.
             progress[id]?.verifiedAt = nil
             progress[id]?.verifyBegan = nil
             progress[id]?.step.failed(.step, at: now)
@@ -255,7 +255,7 @@ extension FleetState {
         progress[id]?.stuck = nil
     }
 
-    /// After so many refusals of one step it is told that the runner is stuck.
+    /// Refusals in a row of the steps of a runner's end, after which the runner is reported as stuck.
     static let stuckAfter = 3
 
     mutating func stepFailed(_ id: RunnerID, _ step: String, _ trouble: Trouble, at now: Timestamp) {

@@ -1,14 +1,15 @@
 /// One GitLab, as it shows itself.
 public struct ForgeState: Sendable {
+    /// Whether it answers.
     public internal(set) var reach = Reachability()
     /// Registering fails while other calls may work.
     var registering = Backoff()
-    /// nil: as soon as may be.
+    /// nil: at once.
     var pollAt: Timestamp?
     var pollBegan = Timestamp(milliseconds: 0)
     /// Its list of jobs has been read in this life of the daemon.
     public internal(set) var hasPolled = false
-    /// What the last poll left out.
+    /// The omissions of the last poll, a sentence each.
     public internal(set) var remarks: [String] = []
     var sweepAt: Timestamp?
     var sweepBegan = Timestamp(milliseconds: 0)
@@ -23,36 +24,42 @@ public struct ForgeState: Sendable {
 
 /// One engine or one user's systemd, as it shows itself.
 public struct PlaceState: Sendable {
+    /// Whether it answers.
     public internal(set) var reach = Reachability()
-    /// nil: as soon as may be.
+    /// nil: at once.
     var lookAt: Timestamp?
     var lookBegan = Timestamp(milliseconds: 0)
     /// Runners fail to be made there, for an outage, while looks may work.
     var creating = Backoff()
-    /// What is there in this life of the daemon has been seen.
+    /// It has been looked at in this life of the daemon.
     public internal(set) var isSeen = false
-    /// What carries our instance's id and is no runner's.
+    /// Objects that carry our instance's id and that no runner owns.
     var orphans: [RunnerID: Backoff] = [:]
 }
 
-/// How often what is told by events is looked at all the same.
+/// The intervals of looks and questions that back up events, because events can be lost.
 public enum Beat {
+    /// Looks at all containers or scopes of a place.
     public static let look = Duration.seconds(60)
+    /// Waits for pending writes, which show whether the database can be written.
     public static let flush = Duration.seconds(60)
+    /// Looks at all registrations with our instance's id.
     public static let sweep = Duration.seconds(600)
     /// After a registration whose answer was lost.
     public static let sweepSoon = Duration.seconds(30)
     /// After a start whose effect is unclear.
     public static let lookSoon = Duration.seconds(1)
-    /// Jobs that run and runners whose job is unknown, of which no news came.
+    /// Questions about jobs that run, and about runners whose job is not tracked, of which no news came.
     public static let verify = Duration.seconds(60)
-    /// Jobs that wait, of which no news came; with polling there is news at every poll.
+    /// Questions about jobs that wait, of which no news came; with polling there is news at every poll.
     public static let recheck = Duration.seconds(300)
+    /// Deletions of expired history.
     public static let expire = Duration.seconds(86_400)
+    /// From the daemon's start to the first of them.
     public static let firstExpire = Duration.seconds(600)
-    /// The history that is kept.
+    /// How long jobs and runners are kept in the database after they are over.
     public static let retention = Duration.seconds(30 * 86_400)
-    /// Two answers that a job does not exist must be so far apart before they are believed.
+    /// How far apart two answers that a job or registration does not exist must be before they are believed.
     public static let gone = Duration.seconds(30)
 }
 
@@ -82,7 +89,7 @@ extension FleetState {
         if !memory.runners.isEmpty || !memory.jobs.isEmpty { tell(.remembered(runners: memory.runners.count, jobs: jobs.count)) }
     }
 
-    /// What a pool went through stays with its name. Runners of a pool that is gone are told to leave by the next plan.
+    /// A pool's failures stay with its name. Runners of a pool that is gone leave with the next plan.
     mutating func configure(_ new: Configuration, at now: Timestamp) {
         let known = Dictionary(pools.map { ($0.pool.name, $0) }, uniquingKeysWith: { first, _ in first })
         configuration = new
@@ -94,11 +101,11 @@ extension FleetState {
         }
         for place in placesInUse where places[place] == nil { places[place] = PlaceState() }
         for forge in forgesInUse where forges[forge] == nil { forges[forge] = ForgeState() }
-        // Switched on, or made faster: no need to wait for what was planned before.
+        // Switched on, or made faster: no need to wait for the time that was planned before.
         for id in forges.keys { forges[id]?.pollAt = nil }
     }
 
-    // MARK: What answers, and what does not
+    // MARK: Reachability
 
     mutating func noteForge(_ id: ForgeID, _ trouble: Trouble?, at now: Timestamp) {
         guard let trouble, trouble.isOutage || trouble.tokenRefused else {
@@ -134,7 +141,7 @@ extension FleetState {
 
     // MARK: Looks
 
-    /// At the latest at that time; nil is as soon as may be.
+    /// Has a place looked at by that time at the latest; nil, planned before, is at once and stays.
     mutating func look(at place: Place, by time: Timestamp) {
         guard let planned = places[place]?.lookAt, planned > time else { return }
         places[place]?.lookAt = time
@@ -168,7 +175,7 @@ extension FleetState {
             guard let runner = runners[id] else { return }
             tell(.outOfMemory, runner, job: runner.job.flatMap { jobs[$0]?.job })
         case .resync, .disconnected:
-            // A look shows how things are: whether it is there at all, and what happened meanwhile.
+            // A look shows whether the place answers at all, and how its runners are by now.
             places[place, default: PlaceState()].lookAt = nil
         }
     }
@@ -230,10 +237,10 @@ extension FleetState {
         }
     }
 
-    /// Says why each job waits when that changes; other figures, or another error of the same kind, are no change: ten thousand
+    /// Reports why each job waits when that changes. Other figures, or another error of the same kind, don't count as a change: ten thousand
     /// jobs that wait for one pool are not written at each of its failures.
     mutating func explain(_ reasons: [JobRef: WaitingReason]) {
-        // A loop that stops plans nothing, and what was said before goes on to be true.
+        // A loop that stops plans nothing, and the reasons reported before remain true.
         guard isRecovered, !isStopping else { return }
         for (id, reason) in reasons where waiting[id] != reason {
             guard let job = jobs[id]?.job else { continue }
