@@ -60,9 +60,9 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var spawns: Spawn
     /// The share of successes among finished jobs in the database, from 0 to 1; absent without any.
     public var success_rate: Double?
-    /// The sum of all live runners' memory limits in bytes; `host.memory` bounds it.
+    /// The sum of the memory limits, in bytes, of all runners whose container or scope is not gone yet; `host.memory` bounds it.
     public var memory_promised_bytes: Int64
-    /// The sum of all live runners' CPU limits; `host.cpus` bounds it.
+    /// The sum of the CPU limits of the same runners; `host.cpus` bounds it.
     public var cpus_promised: Double
 
     public init(

@@ -23,7 +23,7 @@ public struct RunnerView: Codable, Sendable, Equatable {
     public var name: String
     /// `provisioning`, `idle`, `busy`, `draining` or `offline`; derived from `phase` and whether it has a job.
     public var status: String
-    /// `requested`, `starting`, `ready`, `draining`, `stopping`, `ended` or `removed`, in this order and never back.
+    /// `requested`, `starting`, `ready`, `pausing`, `draining`, `stopping`, `ended` or `removed`, in this order and never back.
     public var phase: String
     /// The pool that it was started in, which may be gone from the configuration.
     public var pool: String
@@ -33,7 +33,7 @@ public struct RunnerView: Codable, Sendable, Equatable {
     public var architecture: String
     /// Whether its jobs see a GPU. Always false so far.
     public var gpu_enabled: Bool
-    /// The tags of its pool as configured now; empty when the pool is gone.
+    /// The tags that it was registered with; for a runner from before 0.3 those of its pool.
     public var tags: [String]
     /// GitLab's id of the runner; absent before its registration.
     public var gitlab_id: Int64?

@@ -71,6 +71,7 @@ extension Coordinator {
     /// - Throws: `Refusal`
     public func spawn(pool name: String) throws -> RunnerView {
         guard state.pools.contains(where: { $0.pool.name == name }) else { throw noPool(name) }
+        guard state.isRecovered else { throw Refusal(kind: .conflict, message: "the daemon has just started; try again in a moment") }
         if state.isStopping { throw Refusal(kind: .conflict, message: "the daemon is stopping") }
         let before = Set(state.runners.keys)
         observe(.ordered(.spawn(pool: name)))

@@ -2,7 +2,11 @@
 public struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
     /// The same seed gives the same numbers.
-    public init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
+    public init(seed: UInt64) {
+        // Mixed once: neighbouring seeds would otherwise give one stream, shifted.
+        state = seed ^ 0x5851_F42D_4C95_7F2D
+        state = next()
+    }
     /// The next 64 bits, each value equally likely.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
