@@ -41,7 +41,9 @@ public struct JobRef: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Such as `gitlab/1977`.
     public var description: String { "\(forge)/\(id)" }
     /// By id, which is the order of creation within one GitLab, then by the GitLab's name.
-    public static func < (a: Self, b: Self) -> Bool { (a.id, a.forge) < (b.id, b.forge) }
+    public static func < (a: Self, b: Self) -> Bool { a.id != b.id ? a.id < b.id : a.forge < b.forge }
+    /// Ids hardly ever meet, and names of GitLabs are the same for thousands of jobs.
+    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
 /// A registration: the GitLab it was made in, and GitLab's id of the runner.
@@ -57,7 +59,9 @@ public struct RegistrationRef: Hashable, Comparable, Sendable, CustomStringConve
     /// Such as `gitlab/12`.
     public var description: String { "\(forge)/\(id)" }
     /// By id, then by the GitLab's name.
-    public static func < (a: Self, b: Self) -> Bool { (a.id, a.forge) < (b.id, b.forge) }
+    public static func < (a: Self, b: Self) -> Bool { a.id != b.id ? a.id < b.id : a.forge < b.forge }
+    /// Ids hardly ever meet, and names of GitLabs are the same for thousands of jobs.
+    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
 /// Where runners are run, and how: the engine of a host, or its user's systemd.

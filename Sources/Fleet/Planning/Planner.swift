@@ -26,11 +26,14 @@ public enum Planner {
         struct Wish: Hashable {
             var forge: ForgeID
             var tags: [String]
+            func hash(into hasher: inout Hasher) { hasher.combine(tags) }
         }
         let index = PoolIndex(state.pools.map(\.pool))
         var candidates: [Wish: [Int]] = [:]
         var demand: [Demand] = []
         var questions = Questions(state, at: now)
+        plan.waiting.reserveCapacity(state.waiting.count)
+        demand.reserveCapacity(state.jobs.count)
         for (id, tracked) in state.jobs {
             questions.consider(id, tracked)
             guard tracked.job.status == .pending else { continue }
@@ -63,7 +66,7 @@ public enum Planner {
             }
         }
         questions.ask(into: &plan)
-        demand.sort { ($0.since, $0.job.id, $0.job.forge) < ($1.since, $1.job.id, $1.job.forge) }
+        demand.sort { $0.since != $1.since ? $0.since < $1.since : $0.job < $1.job }
         return demand
     }
 

@@ -47,32 +47,49 @@ struct Questions {
 
     private let state: FleetState
     private let now: Timestamp
-    private let runningStale: Duration
-    private let pendingStale: Duration
+    /// Longer ago is too long for news of a job that runs, and of one that waits.
+    private let running: Staleness
+    private let pending: Staleness
+    private var oldest: (running: Timestamp?, pending: Timestamp?)
     private var room: [ForgeID: Int] = [:]
     private var due: [ForgeID: [(at: Timestamp, job: JobRef)]] = [:]
     private var next: Timestamp?
+
+    private struct Staleness {
+        let after: Duration
+        let cut: Timestamp
+        init(_ after: Duration, at now: Timestamp) { (self.after, cut) = (after, now + after * -1) }
+    }
 
     init(_ state: FleetState, at now: Timestamp) {
         self.state = state
         self.now = now
         let polls = state.configuration.pollInterval * 2
-        runningStale = max(Beat.verify, polls)
-        pendingStale = max(Beat.recheck, polls)
+        running = Staleness(max(Beat.verify, polls), at: now)
+        pending = Staleness(max(Beat.recheck, polls), at: now)
         for (id, forge) in state.forges where forge.reach.trouble == nil { room[id] = Self.atOnce }
         for case .job(let job) in state.inFlight { room[job.forge, default: 1] -= 1 }
     }
 
     mutating func consider(_ id: JobRef, _ tracked: TrackedJob) {
-        guard let room = room[id.forge], room > 0 else { return }
-        let stale = tracked.confirmedAt.map { $0 + (tracked.job.status == .pending ? pendingStale : runningStale) }
-        guard let at = tracked.askAt ?? (tracked.asking.isWaiting(at: now) ? tracked.asking.until : stale) else { return }
-        guard at <= now else {
-            next = min(next ?? at, at)
-            return
+        if let at = tracked.askAt ?? (tracked.asking.isWaiting(at: now) ? tracked.asking.until : nil) {
+            if at <= now { add(id, at) } else { next = min(next ?? at, at) }
+        } else if let confirmed = tracked.confirmedAt {
+            let waits = tracked.job.status == .pending
+            if confirmed <= (waits ? pending.cut : running.cut) {
+                add(id, confirmed)
+            } else if waits {
+                oldest.pending = min(oldest.pending ?? confirmed, confirmed)
+            } else {
+                oldest.running = min(oldest.running ?? confirmed, confirmed)
+            }
         }
+    }
+
+    private mutating func add(_ id: JobRef, _ at: Timestamp) {
+        guard let room = room[id.forge], room > 0 else { return }
         let most = due[id.forge]
-        if let last = most?.last, most?.count == room, (last.at, last.job) <= (at, id) { return }
+        if let last = most?.last, most?.count == room, last.at < at || (last.at == at && last.job < id) { return }
         if state.isUnderWay(.job(id)) { return }
         var list = most ?? []
         let place = list.firstIndex { ($0.at, $0.job) > (at, id) } ?? list.count
@@ -83,6 +100,8 @@ struct Questions {
 
     func ask(into plan: inout Plan) {
         if let next { plan.wake(at: next) }
+        if let running = oldest.running { plan.wake(at: running + self.running.after) }
+        if let pending = oldest.pending { plan.wake(at: pending + self.pending.after) }
         for (_, list) in due.sorted(by: { $0.key < $1.key }) { for question in list { plan.ask(question.job, state) } }
     }
 }
