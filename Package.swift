@@ -26,7 +26,7 @@ let package = Package(
     targets: [
         .target(name: "CSystemd", linkerSettings: [.linkedLibrary("systemd")]),
         .target(
-            name: "Systemd", dependencies: ["CSystemd", "Fleet", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+            name: "Systemd", dependencies: ["CSystemd", "Fleet", "Threads", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .target(
             name: "ScopeDriver", dependencies: ["CSystemd", "Systemd", "Fleet", "Threads", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
@@ -45,7 +45,7 @@ let package = Package(
             swiftSettings: ours),
         .target(
             name: "ContainerDriver",
-            dependencies: ["Fleet", "HTTPTransfer", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Fleet", "HTTPTransfer", "Threads", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
         .target(
             name: "Store",
@@ -71,7 +71,7 @@ let package = Package(
             name: "autogitd",
             dependencies: [
                 "Settings", "ControlModel", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store", "Fleet", "HTTPTransfer", "Systemd",
-                "CSystemd",
+                "CSystemd", "Threads",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -125,6 +125,8 @@ let package = Package(
             ],
             path: "Benchmarks/autogit-bench", swiftSettings: ours),
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
+        .testTarget(name: "HTTPTransferTests", dependencies: ["HTTPTransfer", "TestBench"], swiftSettings: ours),
+        .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: ours),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "GitLabTests", dependencies: ["GitLab", "Fleet", "GitLabSimulator", "HTTPTransfer"], resources: [.copy("Payloads")],
