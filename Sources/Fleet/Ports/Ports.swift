@@ -47,6 +47,12 @@ public enum DriverEvent: Sendable, Equatable {
     case disconnected(String)
 }
 
+/// What of a driver's error the control loop acts on.
+public protocol DriverFailure: Error {
+    /// The engine or bus could not be asked; says nothing about the runner.
+    var isOutage: Bool { get }
+}
+
 /// How runners are run. Every call is idempotent: what is already so is success.
 public protocol RunnerDriver: Sendable {
     /// Makes the runner without starting it, fetching its image if need be.
