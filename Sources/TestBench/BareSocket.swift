@@ -45,6 +45,16 @@ public enum BareSocket {
         }
     }
 
+    /// Connects, sends all at once, and reads nothing.
+    /// - Returns: the descriptor, which is the caller's to close; nil when nobody listens.
+    public static func open(_ peer: Peer, sending bytes: [UInt8]) -> Int32? {
+        guard let descriptor = connected(peer) else { return nil }
+        let sent = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        if sent == bytes.count { return descriptor }
+        close(descriptor)
+        return nil
+    }
+
     private static func connected(_ peer: Peer) -> Int32? {
         let descriptor = socket({ if case .port = peer { AF_INET } else { AF_UNIX } }(), Int32(SOCK_STREAM.rawValue), 0)
         let result: Int32

@@ -26,6 +26,8 @@ struct Listener: Service {
     let respond: @Sendable (Request, any Channel) async throws -> Response
     let log: Logger
     let onRunning: @Sendable () async -> Void
+    /// Answers that would not end by themselves.
+    var streams = OpenStreams()
 
     /// Connections without a request are closed after this.
     static let idleTimeout = TimeAmount.seconds(30)
@@ -48,11 +50,13 @@ struct Listener: Service {
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
         let server = try await open(http, quiescing, group)
+        let streams = streams
         let closed = server.eventLoop.makePromise(of: Void.self)
         try await withGracefulShutdownHandler {
             await onRunning()
             try await closed.futureResult.get()
         } onGracefulShutdown: {
+            streams.endAll()
             // First nothing more is accepted, and what was accepted just now gets ready; a connection that is still on
             // its way through the channel that is closed would be reset.
             server.setOption(.autoRead, value: false).whenComplete { _ in

@@ -51,14 +51,15 @@ public struct WebAPI: Sendable {
     public func server(
         at address: ListeningAddress, trusted: Bool, onRunning: @escaping @Sendable () async -> Void = {}
     ) -> some Service {
-        let responder = router(trusted: trusted).buildResponder()
+        let streams = OpenStreams()
+        let responder = router(trusted: trusted, streams: streams).buildResponder()
         let log = log
         return Listener(
             address: address,
             respond: { request, channel in
-                try await responder.respond(to: request, context: BasicRequestContext(source: .init(channel: channel, logger: log)))
+                try await responder.respond(to: request, context: APIContext(source: .init(channel: channel, logger: log)))
             },
-            log: log, onRunning: onRunning)
+            log: log, onRunning: onRunning, streams: streams)
     }
 
     /// Answers everything with 503 and one sentence: for a daemon that can't do its work yet.
@@ -72,16 +73,18 @@ public struct WebAPI: Sendable {
             }, log: log, onRunning: {})
     }
 
-    func router(trusted: Bool) -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
+    func router(trusted: Bool, streams: OpenStreams) -> Router<APIContext> {
+        let router = Router(context: APIContext.self)
         router.add(middleware: ProblemMiddleware(log: log))
         reading(router)
         webhook(router)
-        writing(router.group().add(middleware: WriteAccess(trusted: trusted, token: access.controlToken)))
+        let writers = router.group().add(middleware: WriteAccess(trusted: trusted, token: access.controlToken))
+        writing(writers)
+        runnerLog(writers, streams)
         return router
     }
 
-    private func reading(_ router: Router<BasicRequestContext>) {
+    private func reading(_ router: Router<APIContext>) {
         let coordinator = coordinator
         router.get("/") { _, _ in try JSON.answer(["service": "autogit", "see": "/health /status /runners /jobs /pools"]) }
         router.get("/health") { _, _ in
@@ -106,7 +109,7 @@ public struct WebAPI: Sendable {
         router.get("/pools") { _, _ in try JSON.answer(await coordinator.poolViews()) }
     }
 
-    private func webhook(_ router: Router<BasicRequestContext>) {
+    private func webhook(_ router: Router<APIContext>) {
         let (coordinator, access, log) = (coordinator, access, log)
         for method in [HTTPRequest.Method.get, .put, .delete, .patch] {
             router.on("/webhook/job", method: method) { _, _ -> Response in
@@ -151,7 +154,7 @@ public struct WebAPI: Sendable {
         }
     }
 
-    private func writing(_ group: RouterGroup<BasicRequestContext>) {
+    private func writing(_ group: RouterGroup<APIContext>) {
         let (coordinator, access, operations) = (coordinator, access, operations)
         group.post("/runners") { request, _ in
             var request = request
@@ -165,20 +168,6 @@ public struct WebAPI: Sendable {
             let id = try context.parameters.require("id")
             let force = request.uri.queryParameters["force"].map { $0 == "true" || $0 == "1" } ?? false
             return try JSON.answer(try await refusing { try await coordinator.dismiss(id, force: force) }, status: .accepted)
-        }
-        group.get("/runners/{id}/log") { request, context in
-            let id = try context.parameters.require("id")
-            let query = request.uri.queryParameters
-            let lines = query["lines"].flatMap { Int($0) } ?? 100
-            guard (0...100_000).contains(lines) else { throw ProblemError(.badRequest, "lines must be from 0 to 100000") }
-            let follow = query["follow"] == "true"
-            let chunks = try await refusing { try await coordinator.log(of: id, lines: lines, follow: follow) }
-            return Response(
-                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
-                body: .init { writer in
-                    for try await chunk in chunks { try await writer.write(ByteBuffer(bytes: chunk)) }
-                    try await writer.finish(nil)
-                })
         }
         group.post("/evacuate") { request, _ in
             let seconds = request.uri.queryParameters["timeout"].flatMap { Int64($0) } ?? 60
@@ -217,7 +206,7 @@ public struct WebAPI: Sendable {
 }
 
 /// Turns the coordinator's refusals into problems.
-private func refusing<T>(_ body: () async throws -> T) async throws -> T {
+func refusing<T>(_ body: () async throws -> T) async throws -> T {
     do {
         return try await body()
     } catch let refusal as Refusal {
