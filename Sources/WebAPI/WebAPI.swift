@@ -28,8 +28,8 @@ public struct WebAPI: Sendable {
         /// Reads the configuration again. Throws what is wrong with it.
         public var reload: @Sendable () async throws -> ReloadView
         /// Where GitLab reaches the webhook, when nobody says.
-        public var webhookURL: @Sendable () throws -> String
-        public init(reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () throws -> String) {
+        public var webhookURL: @Sendable () async throws -> String
+        public init(reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () async throws -> String) {
             self.reload = reload
             self.webhookURL = webhookURL
         }
@@ -39,12 +39,15 @@ public struct WebAPI: Sendable {
     let access: Access
     let operations: Operations
     let log: Logger
+    /// For what anybody who reaches the port can cause.
+    private let limited: LimitedLog
 
     public init(coordinator: Coordinator, access: Access, operations: Operations, log: Logger) {
         self.coordinator = coordinator
         self.access = access
         self.operations = operations
         self.log = log
+        limited = LimitedLog(log)
     }
 
     /// - Parameter trusted: whether whoever reaches this address may write.
@@ -75,7 +78,7 @@ public struct WebAPI: Sendable {
 
     func router(trusted: Bool, streams: OpenStreams) -> Router<APIContext> {
         let router = Router(context: APIContext.self)
-        router.add(middleware: ProblemMiddleware(log: log))
+        router.add(middleware: ProblemMiddleware(log: limited))
         reading(router)
         webhook(router)
         let writers = router.group().add(middleware: WriteAccess(trusted: trusted, token: access.controlToken))
@@ -110,7 +113,7 @@ public struct WebAPI: Sendable {
     }
 
     private func webhook(_ router: Router<APIContext>) {
-        let (coordinator, access, log) = (coordinator, access, log)
+        let (coordinator, access, limited) = (coordinator, access, limited)
         for method in [HTTPRequest.Method.get, .put, .delete, .patch] {
             router.on("/webhook/job", method: method) { _, _ -> Response in
                 var answer = try JSON.problem(.methodNotAllowed, "webhooks are sent by POST")
@@ -122,7 +125,7 @@ public struct WebAPI: Sendable {
         router.post("/webhook/job") { request, _ -> Response in
             guard let secret = access.webhookSecret, let token = request.headers[.gitlabToken], secret.matches(token)
             else {
-                log.warning("Refused a webhook: the X-Gitlab-Token is missing or wrong")
+                limited.warning(.refusedWebhook, "Refused a webhook: the X-Gitlab-Token is missing or wrong")
                 throw ProblemError(.unauthorized, "the X-Gitlab-Token header is missing or wrong")
             }
             // Each may hold up to 1 MiB. GitLab sends a few at a time; more than these is no GitLab's doing, and it sends
@@ -141,7 +144,7 @@ public struct WebAPI: Sendable {
                 throw ProblemError(.contentTooLarge, "a webhook is at most 1 MiB")
             }
             if let event = request.headers[.gitlabEvent], event != "Job Hook" {
-                log.notice("Ignored an authentic webhook: X-Gitlab-Event is not Job Hook")
+                limited.notice(.ignoredWebhook, "Ignored an authentic webhook: X-Gitlab-Event is not Job Hook")
                 return try JSON.answer(["status": "ignored"], status: .accepted)
             }
             let bytes = body.getBytes(at: body.readerIndex, length: body.readableBytes) ?? []
@@ -191,7 +194,7 @@ public struct WebAPI: Sendable {
                 throw ProblemError(.conflict, "no webhook secret is configured: set webhook_secret_file or the credential webhook-secret, and restart")
             }
             let url: String
-            do { url = try order.url ?? operations.webhookURL() } catch { throw ProblemError(.conflict, "\(error)") }
+            do { url = if let named = order.url { named } else { try await operations.webhookURL() } } catch { throw ProblemError(.conflict, "\(error)") }
             let hook = try await refusing { try await coordinator.installHook(project: order.project, url: url, secret: secret) }
             return try JSON.answer(HookView(project: order.project, id: hook.id, url: url, result: hook.isNew ? "installed" : "updated"))
         }
