@@ -139,7 +139,7 @@ let package = Package(
                 "WebAPI", .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
             ], swiftSettings: ours),
         .testTarget(
-            name: "SystemdTests", dependencies: ["Systemd", "TestBench", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+            name: "SystemdTests", dependencies: ["Systemd", "TestBench", "Threads", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .testTarget(name: "autogitdTests", dependencies: ["autogitd", "Fleet", "Systemd", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "FuzzTests", dependencies: ["autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator", "TestBench"],

@@ -1,25 +1,6 @@
 import CSystemd
 import Glibc
 
-/// What went wrong on the bus, with the D-Bus error's name where there is one.
-public struct BusError: Error, Sendable, CustomStringConvertible {
-    public var name: String?
-    public var message: String
-    public var description: String { message }
-
-    init(_ what: String, code: Int32, name: String? = nil, detail: String? = nil) {
-        self.name = name
-        message = "\(what): \(detail ?? String(cString: strerror(-code)))"
-    }
-
-    init(_ what: String, _ error: sd_bus_error, code: Int32) {
-        let name = error.name.map { String(cString: $0) }
-        self.init(what, code: code, name: name, detail: error.message.map { String(cString: $0) } ?? name)
-    }
-
-    public static let noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit"
-}
-
 /// One connection to a message bus (sd-bus(3)). Not for use by two threads at once: sd-bus isn't.
 final class Bus {
     private let handle: OpaquePointer

@@ -7,8 +7,13 @@ import Logging
 ///
 /// A value may hold anything, line breaks included; the protocol carries its length, so no value can pose as
 /// another field.
+///
+/// Entries are written by `JournalWriter.shared`: whoever logs does not wait for the journal, and whoever ends the process
+/// flushes it first.
 public struct JournalLogHandler: LogHandler {
+    /// The least severe messages that are logged.
     public var logLevel: Logger.Level
+    /// Fields of all messages.
     public var metadata: Logger.Metadata = [:]
     private let identifier: String
 
@@ -26,11 +31,13 @@ public struct JournalLogHandler: LogHandler {
         return String(cString: stream) == "\(about.st_dev):\(about.st_ino)"
     }
 
+    /// One field of all messages.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Logs one message.
     public func log(event: LogEvent) {
         var fields = [
             "MESSAGE=\(event.message)", "PRIORITY=\(event.level.syslogPriority)", "SYSLOG_IDENTIFIER=\(identifier)", "CODE_FILE=\(event.file)",
@@ -39,7 +46,7 @@ public struct JournalLogHandler: LogHandler {
         for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new }) {
             fields.append("\(Self.fieldName(key))=\(value)")
         }
-        Self.send(fields)
+        JournalWriter.shared.write(fields)
     }
 
     /// `message_id` selects an entry of the message catalog; all other keys get our prefix. Field names are upper
@@ -51,19 +58,6 @@ public struct JournalLogHandler: LogHandler {
                     scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)) ? scalar : "_"
                 }))
         return name == "MESSAGE_ID" ? name : "AUTOGIT_\(name)"
-    }
-
-    private static func send(_ fields: [String]) {
-        let bytes = fields.map { Array($0.utf8) }
-        let flat = bytes.flatMap { $0 }
-        flat.withUnsafeBytes { all in
-            var offset = 0
-            let vectors = bytes.map { field -> iovec in
-                defer { offset += field.count }
-                return iovec(iov_base: UnsafeMutableRawPointer(mutating: all.baseAddress?.advanced(by: offset)), iov_len: field.count)
-            }
-            _ = sd_journal_sendv(vectors, Int32(vectors.count))
-        }
     }
 }
 

@@ -41,8 +41,7 @@ final class Serving: Sendable {
 }
 
 /// Tells systemd that the daemon is ready, how it does, and that its control loop still makes plans. While the loop
-/// hangs, on a lock, a disk or a journal that takes no more lines, the watchdog is not fed, and systemd restarts the
-/// daemon. At each beat it also looks whether a logout would end the runners.
+/// hangs, on a lock or a disk, the watchdog is not fed, and systemd restarts the daemon. At each beat it also looks whether a logout would end the runners.
 struct Heart: Service {
     let coordinator: Coordinator
     let manager: ServiceManager
@@ -110,7 +109,7 @@ struct Reloader: Service {
     func reload() async throws -> ReloadView {
         manager.reloading()
         do {
-            let settings = try file.read()
+            let settings = try await file.read()
             await coordinator.reload(.init(settings))
             let view = ReloadView(pools: settings.pools.map(\.name), needs_restart: running.needsRestart(for: settings))
             log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
