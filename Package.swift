@@ -27,7 +27,7 @@ let package = Package(
     targets: [
         .target(name: "CSystemd", linkerSettings: [.linkedLibrary("systemd")]),
         .target(
-            name: "Systemd", dependencies: ["CSystemd", "Fleet", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+            name: "Systemd", dependencies: ["CSystemd", "Fleet", "Threads", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .target(
             name: "ScopeDriver", dependencies: ["CSystemd", "Systemd", "Fleet", "Threads", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
@@ -46,7 +46,7 @@ let package = Package(
             swiftSettings: ours),
         .target(
             name: "ContainerDriver",
-            dependencies: ["Fleet", "HTTPTransfer", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Fleet", "HTTPTransfer", "Threads", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
         .target(
             name: "Store",
@@ -72,7 +72,7 @@ let package = Package(
             name: "autogitd",
             dependencies: [
                 "Settings", "ControlModel", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store", "Fleet", "HTTPTransfer", "Systemd",
-                "CSystemd",
+                "CSystemd", "Threads",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -129,6 +129,8 @@ let package = Package(
             ],
             path: "Benchmarks/autogit-bench", swiftSettings: ours),
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
+        .testTarget(name: "HTTPTransferTests", dependencies: ["HTTPTransfer", "TestBench"], swiftSettings: ours),
+        .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: ours),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "GitLabTests", dependencies: ["GitLab", "Fleet", "GitLabSimulator", "HTTPTransfer"], resources: [.copy("Payloads")],
@@ -141,7 +143,7 @@ let package = Package(
                 "WebAPI", .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
             ], swiftSettings: ours),
         .testTarget(
-            name: "SystemdTests", dependencies: ["Systemd", "TestBench", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
+            name: "SystemdTests", dependencies: ["Systemd", "TestBench", "Threads", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .testTarget(name: "ControlModelTests", dependencies: ["ControlModel"], swiftSettings: ours),
         .testTarget(
             name: "autogitctlTests",

@@ -17,9 +17,19 @@ public final class ContainerDriver: RunnerDriver {
     /// Images that are there or on their way, so that ten runners fetch one image once, and a start needs no
     /// look. What failed is forgotten, and so is an image that a create didn't find.
     private let images = Mutex<[String: Task<Void, any Error>]>([:])
+    /// Waits between two event streams.
+    private let sleep: @Sendable (Duration) async throws -> Void
 
-    public init(engine: Engine, instance: String, pullTimeout: Duration = .seconds(600), log: Logger) {
+    /// - Parameters:
+    ///   - instance: of this AutoGit; containers of others are never touched.
+    ///   - pullTimeout: longest that fetching an image may take.
+    public convenience init(engine: Engine, instance: String, pullTimeout: Duration = .seconds(600), log: Logger) {
+        self.init(engine: engine, instance: instance, pullTimeout: pullTimeout, log: log) { try await Task.sleep(for: $0) }
+    }
+
+    init(engine: Engine, instance: String, pullTimeout: Duration, log: Logger, sleep: @escaping @Sendable (Duration) async throws -> Void) {
         self.engine = engine
+        self.sleep = sleep
         self.instance = instance
         self.pullTimeout = pullTimeout
         self.log = log
@@ -95,6 +105,7 @@ public final class ContainerDriver: RunnerDriver {
         try await fetching.value
     }
 
+    /// - Throws: `EngineError`. Only an engine that does not answer is an outage; a registry that does not is the pull's own failure.
     private func pull(_ image: String) async throws {
         log.info("Pulling the image \(image)", metadata: ["image": "\(image)"])
         let engine = engine
@@ -103,22 +114,27 @@ public final class ContainerDriver: RunnerDriver {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 var progress = PullProgress()
-                let chunks = try await engine.stream("POST", "/images/create?fromImage=\(percentEncoded(image))")
-                for try await chunk in chunks {
-                    if let line = try progress.take(chunk) {
-                        log.info("Pulling \(image): \(line)", metadata: ["image": "\(image)"])
+                do {
+                    let chunks = try await engine.stream("POST", "/images/create?fromImage=\(percentEncoded(image))")
+                    for try await chunk in chunks {
+                        if let line = try progress.take(chunk) {
+                            log.info("Pulling \(image): \(line)", metadata: ["image": "\(image)"])
+                        }
                     }
+                    try progress.end()
+                } catch let error as EngineError where !error.isOutage {
+                    throw EngineError(status: error.status, message: "the image \(image) could not be pulled: \(error.message)", isOutage: false)
                 }
             }
             group.addTask {
                 try await Task.sleep(for: timeout)
-                throw EngineError(message: "pulling \(image) took longer than \(timeout.text)")
+                throw EngineError(message: "pulling \(image) took longer than \(timeout.text)", isOutage: false)
             }
             defer { group.cancelAll() }
             _ = try await group.next()
         }
         guard try await engine.imageExists(image) else {
-            throw EngineError(message: "the image \(image) could not be pulled: check its name and the registry")
+            throw EngineError(message: "the image \(image) could not be pulled: check its name and the registry", isOutage: false)
         }
         log.info("Pulled the image \(image)", metadata: ["image": "\(image)"])
     }
@@ -127,95 +143,55 @@ public final class ContainerDriver: RunnerDriver {
 
     public func events() -> AsyncStream<DriverEvent> {
         let (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
-        let task = Task { [engine, instance, log] in
-            var failures = 0
+        let task = Task { [engine, instance, sleep] in
+            let connection = Mutex(EventConnection())
+            @Sendable func prove() { connection.withLock { $0.proved() }.map { _ = out.yield($0) } }
             while !Task.isCancelled {
+                let end: (event: DriverEvent?, pause: Duration)
                 do {
                     // Not `event=die`: Podman 4.3 filters by its own word `died` and reports Docker's `die`.
                     let filters = percentEncoded(#"{"type":["container"],"label":["\#(Self.instanceLabel)=\#(instance)"]}"#)
                     let chunks = try await engine.stream("GET", "/events?filters=\(filters)")
-                    failures = 0
-                    out.yield(.resync)
-                    var lines = LineBuffer()
-                    for try await chunk in chunks {
-                        for line in lines.take(chunk) {
-                            if let event = ContainerEvent(line) { out.yield(event.value) }
-                        }
-                    }
-                    out.yield(.disconnected("the event stream ended"))
+                    connection.withLock { $0.opened() }.map { _ = out.yield($0) }
+                    let why = try await Self.read(chunks, prove, out)
+                    end = connection.withLock { $0.ended(why) }
                 } catch is CancellationError {
                     break
                 } catch {
-                    if failures == 0 { out.yield(.disconnected("\(error)")) }
-                    log.debug("No event stream: \(error)")
+                    end = connection.withLock { $0.failed("\(error)") }
                 }
-                failures += 1
-                try? await Task.sleep(for: .milliseconds(min(30_000, 250 << min(failures, 10))))
+                end.event.map { _ = out.yield($0) }
+                try? await sleep(end.pause)
             }
             out.finish()
         }
         out.onTermination = { _ in task.cancel() }
         return stream
     }
-}
 
-/// Whole lines out of arbitrary chunks; a line that never ends is dropped at 1 MiB.
-struct LineBuffer {
-    private var rest: [UInt8] = []
-
-    mutating func take(_ chunk: [UInt8]) -> [[UInt8]] {
-        rest += chunk
-        var lines: [[UInt8]] = []
-        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            lines.append(Array(rest[..<end]))
-            rest.removeSubrange(...end)
+    /// Reads an event stream to its end.
+    /// - Returns: why it ended.
+    private static func read(
+        _ chunks: AsyncThrowingStream<[UInt8], any Error>, _ prove: @escaping @Sendable () -> Void, _ out: AsyncStream<DriverEvent>.Continuation
+    ) async throws(CancellationError) -> String {
+        let proof = Task {
+            try await Task.sleep(for: EventConnection.proof)
+            prove()
         }
-        if rest.count > 1 << 20 { rest = [] }
-        return lines
-    }
-}
-
-/// A `die` event of one of our containers.
-struct ContainerEvent {
-    var value: DriverEvent
-
-    init?(_ line: [UInt8]) {
-        struct Wire: Decodable {
-            struct Actor: Decodable { var Attributes: [String: String]? }
-            var Action: String?
-            var status: String?
-            var Actor: Actor?
-        }
-        guard let wire = try? JSONDecoder().decode(Wire.self, from: Data(line)),
-            (wire.Action ?? wire.status) == "die", let attributes = wire.Actor?.Attributes,
-            let runner = attributes[ContainerDriver.runnerLabel]
-        else { return nil }
-        let code = (attributes["exitCode"] ?? attributes["containerExitCode"]).flatMap { Int($0) }
-        value = .exited(runner: runner, exitCode: code)
-    }
-}
-
-/// Podman's and Docker's pull stream: JSON objects with a status, or with an error.
-struct PullProgress {
-    private var lines = LineBuffer()
-    private var last = ""
-
-    /// - Returns: a line for the log when something new happens.
-    mutating func take(_ chunk: [UInt8]) throws -> String? {
-        struct Wire: Decodable {
-            var status: String?
-            var error: String?
-            var stream: String?
-        }
-        var news: String?
-        for line in lines.take(chunk) {
-            guard let wire = try? JSONDecoder().decode(Wire.self, from: Data(line)) else { continue }
-            if let error = wire.error { throw EngineError(message: "pull failed: \(error)") }
-            if let status = wire.status ?? wire.stream, status != last, status != "Downloading", status != "Extracting" {
-                last = status
-                news = status
+        defer { proof.cancel() }
+        var lines = LineBuffer()
+        do {
+            for try await chunk in chunks {
+                prove()
+                for line in lines.take(chunk) {
+                    if let event = ContainerEvent(line) { out.yield(event.value) }
+                }
             }
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            return "the event stream broke off: \(error)"
         }
-        return news
+        return "the event stream ended"
     }
 }

@@ -1,20 +1,15 @@
 import FoundationEssentials
 import HTTPTransfer
-
-/// The engine refused, failed, or can't be reached.
-public struct EngineError: Error, Sendable, CustomStringConvertible {
-    /// The HTTP status; nil when there was no answer.
-    public var status: Int?
-    public var message: String
-    public var description: String { message }
-}
+import Synchronization
 
 /// Bare calls to a Docker-compatible engine over its Unix socket. Paths carry API version 1.41, which
 /// Podman 4 and Docker 20.10 and up serve.
 public struct Engine: Sendable {
+    /// The socket's path.
     public let socket: String
     private let http: HTTPClient
 
+    /// An engine that may be there or not: nothing is called yet.
     public init(socket: String, http: HTTPClient) {
         self.socket = socket
         self.http = http
@@ -31,7 +26,11 @@ public struct Engine: Sendable {
             unixSocket: socket, timeout: timeout)
     }
 
-    /// - Parameter allowed: statuses of errors that are an answer here.
+    /// Calls the engine and waits for the whole answer.
+    /// - Parameters:
+    ///   - allowed: statuses of errors that are an answer here.
+    ///   - timeout: bound on the whole call.
+    /// - Throws: `EngineError` for any other status and for no answer; `CancellationError`.
     @discardableResult
     public func call(
         _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json",
@@ -41,37 +40,73 @@ public struct Engine: Sendable {
         do {
             answer = try await http.send(request(method, path, body: body, type: type, timeout: timeout))
         } catch let error as TransferError {
-            throw EngineError(
-                message: "the engine at \(socket) does not answer (\(error.message)): is its service running?")
+            throw noAnswer(error)
         }
-        guard answer.isSuccess || answer.status == 304 || allowed.contains(answer.status) else {
-            throw EngineError(status: answer.status, message: Self.complaint(of: answer))
-        }
+        guard answer.isSuccess || answer.status == 304 || allowed.contains(answer.status) else { throw EngineError(answer) }
         return answer
     }
 
+    /// Calls the engine and returns the body of its answer as it comes, only as fast as it is read. It ends with its reader:
+    /// see `HTTPClient.stream`.
+    /// - Throws: `EngineError` for a status that is an error, in the engine's own words, and for no answer; `CancellationError`.
     public func stream(_ method: String, _ path: String) async throws -> AsyncThrowingStream<[UInt8], any Error> {
-        let (head, chunks): (HTTPResponse, AsyncThrowingStream<[UInt8], any Error>)
+        let head: HTTPResponse
+        let chunks: AsyncThrowingStream<[UInt8], any Error>
         do {
             (head, chunks) = try await http.stream(request(method, path, timeout: nil))
         } catch let error as TransferError {
-            throw EngineError(message: "the engine at \(socket) does not answer (\(error.message))")
+            throw noAnswer(error)
         }
         guard head.isSuccess else {
-            throw EngineError(status: head.status, message: "the engine answered \(head.status) to \(path.prefix(60))")
+            var answer = head
+            answer.body = await Self.beginning(of: chunks)
+            throw EngineError(answer)
         }
-        return chunks
+        return AsyncThrowingStream {
+            var iterator = chunks.makeAsyncIterator()
+            do { return try await iterator.next() } catch let error as TransferError {
+                throw noAnswer(error)
+            }
+        }
     }
 
-    private static func complaint(of answer: HTTPResponse) -> String {
-        struct Complaint: Decodable {
-            var message: String?
-            var cause: String?
+    /// How long the words of an error may be, and how long they may take. The status alone is enough to go on.
+    private static let complaintBound = 64 << 10
+    private static let complaintTime = Duration.seconds(10)
+
+    private static func beginning(of chunks: AsyncThrowingStream<[UInt8], any Error>) async -> [UInt8] {
+        let reading = Task {
+            var body: [UInt8] = []
+            do {
+                for try await chunk in chunks {
+                    body += chunk
+                    if body.count >= complaintBound { break }
+                }
+            } catch {
+                // What came before is all there is.
+            }
+            return Array(body.prefix(complaintBound))
         }
-        let said = try? JSONDecoder().decode(Complaint.self, from: Data(answer.body))
-        return "the engine answered \(answer.status): \(said?.message ?? said?.cause ?? String(answer.text.prefix(300)))"
+        let alarm = Task {
+            try await Task.sleep(for: complaintTime)
+            reading.cancel()
+        }
+        defer { alarm.cancel() }
+        return await withTaskCancellationHandler {
+            await reading.value
+        } onCancel: {
+            reading.cancel()
+        }
     }
 
+    private func noAnswer(_ error: TransferError) -> any Error {
+        // The caller has lost interest, and the engine has done nothing wrong.
+        if error.kind == .cancelled { return CancellationError() }
+        return EngineError(message: "the engine at \(socket) does not answer (\(error.message)): is its service running?")
+    }
+
+    /// Asks for a sign of life.
+    /// - Throws: `EngineError` when there is none within 5 s.
     public func ping() async throws {
         try await call("GET", "/_ping", timeout: .seconds(5))
     }
@@ -93,6 +128,7 @@ public struct Engine: Sendable {
 
     // MARK: Containers
 
+    /// A container as the engine lists it; see the API's reference for its fields.
     public struct Summary: Decodable, Sendable {
         public var Id: String
         public var Names: [String]?
@@ -101,22 +137,28 @@ public struct Engine: Sendable {
         public var Status: String?
     }
 
+    /// All containers with a label, such as `key=value`, running or not.
     public func containers(label: String) async throws -> [Summary] {
         let filters = percentEncoded(#"{"label":["\#(label)"]}"#)
         let answer = try await call("GET", "/containers/json?all=true&filters=\(filters)")
         return try decode([Summary].self, answer)
     }
 
+    /// Creates a container from the JSON body that the API's reference describes.
+    /// - Returns: its id.
+    /// - Throws: `EngineError`, with status 404 when the image isn't there.
     public func create(name: String, body: [UInt8]) async throws -> String {
         struct Created: Decodable { var Id: String }
         let answer = try await call("POST", "/containers/create?name=\(percentEncoded(name))", body: body)
         return try decode(Created.self, answer).Id
     }
 
+    /// Starts a created container. One that runs already is no error.
     public func start(_ container: String) async throws {
         try await call("POST", "/containers/\(container)/start")
     }
 
+    /// Unpacks a tar archive into a container, running or not.
     public func put(_ container: String, archive: [UInt8], at path: String) async throws {
         // Podman takes any other type for an empty archive and answers 200.
         try await call(
@@ -124,7 +166,9 @@ public struct Engine: Sendable {
             type: "application/x-tar")
     }
 
+    /// Sends a signal to the container's first process.
     /// - Returns: false when there is no such container, or it doesn't run.
+    /// - Throws: `EngineError` with the engine's words, such as for a signal that it doesn't know.
     @discardableResult
     public func kill(_ container: String, signal: String) async throws -> Bool {
         let answer = try await call(
@@ -134,19 +178,29 @@ public struct Engine: Sendable {
         return false
     }
 
+    /// Kills and removes a container with its volumes, and waits until it is gone. One that isn't there is no error.
+    /// - Throws: `EngineError` with the engine's words when it can't remove the container.
     public func remove(_ container: String) async throws {
         let answer = try await call("DELETE", "/containers/\(container)?force=true&v=true", allowed: [404, 409])
-        // 409: a removal is already under way. It is over when the container can't be found.
-        if answer.status == 409 {
-            _ = try await call("POST", "/containers/\(container)/wait?condition=removed", allowed: [404], timeout: .seconds(30))
+        guard answer.status == 409 else { return }
+        // A removal is already under way. It is over when the container can't be found.
+        do {
+            let wait = try await http.send(request("POST", "/containers/\(container)/wait?condition=removed", timeout: .seconds(30)))
+            guard wait.isSuccess || wait.status == 404 else { throw EngineError(wait) }
+        } catch let error as TransferError where error.kind == .timeout {
+            // The engine did answer: that it can't remove this one.
+            throw EngineError(status: 409, message: "\(EngineError(answer).message) (and that removal was not over after 30 s)")
+        } catch let error as TransferError {
+            throw noAnswer(error)
         }
     }
 
+    /// Whether the engine has the image, under any of its names.
     public func imageExists(_ image: String) async throws -> Bool {
         try await call("GET", "/images/\(percentEncoded(image))/json", allowed: [404]).isSuccess
     }
 
-    /// Log lines of both streams, without the engine's eight-byte frame headers.
+    /// The last log lines of both streams, without the engine's eight-byte frame headers.
     public func logTail(_ container: String, lines: Int) async throws -> [String] {
         let answer = try await call(
             "GET", "/containers/\(container)/logs?stdout=true&stderr=true&tail=\(lines)", allowed: [404])
@@ -154,24 +208,20 @@ public struct Engine: Sendable {
         return LogFrames.lines(of: answer.body).suffix(lines)
     }
 
-    /// The log as it is written, without frame headers.
+    /// The last lines of the log, and with `follow` what comes until the container ends, without frame headers. Only as fast
+    /// as it is read; it ends with its reader.
     public func log(_ container: String, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         let chunks = try await stream("GET", "/containers/\(container)/logs?stdout=true&stderr=true&tail=\(lines)&follow=\(follow)")
-        let (out, feed) = AsyncThrowingStream.makeStream(of: [UInt8].self)
-        let task = Task {
-            do {
-                var frames = LogFrames()
-                for try await chunk in chunks {
-                    let text = frames.take(chunk)
-                    if !text.isEmpty { feed.yield(text) }
-                }
-                feed.finish()
-            } catch {
-                feed.finish(throwing: error)
+        let frames = Mutex(LogFrames())
+        // Asked for each chunk, so that nothing piles up here.
+        return AsyncThrowingStream {
+            var iterator = chunks.makeAsyncIterator()
+            while let chunk = try await iterator.next() {
+                let text = frames.withLock { $0.take(chunk) }
+                if !text.isEmpty { return text }
             }
+            return nil
         }
-        feed.onTermination = { _ in task.cancel() }
-        return out
     }
 
     func decode<T: Decodable>(_ type: T.Type, _ answer: HTTPResponse) throws -> T {
@@ -180,40 +230,5 @@ public struct Engine: Sendable {
         } catch {
             throw EngineError(status: answer.status, message: "the engine answered something unexpected: \(answer.text.prefix(200))")
         }
-    }
-}
-
-/// Docker's multiplexed log stream: a header of stream (1), zeros (3) and big-endian length (4) before each piece,
-/// cut into chunks anywhere. The log of a container with a terminal has no headers.
-struct LogFrames {
-    private var rest: [UInt8] = []
-    private var isPlain = false
-
-    mutating func take(_ chunk: [UInt8]) -> [UInt8] {
-        if isPlain { return chunk }
-        rest += chunk
-        var text: [UInt8] = []
-        var left = rest[...]
-        while left.count >= 8 {
-            let head = Array(left.prefix(8))
-            guard head[0] <= 2, head[1] == 0, head[2] == 0, head[3] == 0 else {
-                isPlain = true
-                text += left
-                left = []
-                break
-            }
-            let length = head[4...].reduce(0) { $0 << 8 | Int($1) }
-            guard left.count >= 8 + length else { break }
-            text += left.dropFirst(8).prefix(length)
-            left = left.dropFirst(8 + length)
-        }
-        rest = Array(left)
-        return text
-    }
-
-    static func lines(of body: [UInt8]) -> [String] {
-        var frames = LogFrames()
-        let text = frames.take(body) + (frames.isPlain ? [] : frames.rest.dropFirst(8))
-        return text.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -4,9 +4,7 @@ import CCurl
 final class Transfer: @unchecked Sendable {
     enum Delivery {
         case whole(CheckedContinuation<HTTPResponse, any Error>)
-        case stream(
-            head: CheckedContinuation<HTTPResponse, any Error>?,
-            chunks: AsyncThrowingStream<[UInt8], any Error>.Continuation)
+        case stream(head: CheckedContinuation<HTTPResponse, any Error>?, body: BodyPipe)
     }
 
     let id: UInt64
@@ -41,6 +39,9 @@ final class Transfer: @unchecked Sendable {
         autogit_curl_setopt_string(easy, CURLOPT_URL, request.url)
         autogit_curl_setopt_string(easy, CURLOPT_CUSTOMREQUEST, request.method)
         autogit_curl_setopt_long(easy, CURLOPT_NOSIGNAL, 1)
+        // A transfer that ends while its name is being resolved leaves the resolver's thread to end by itself. Otherwise curl
+        // waits for it, and with it all other transfers, for as long as a name server takes.
+        autogit_curl_setopt_long(easy, CURLOPT_QUICK_EXIT, 1)
         autogit_curl_setopt_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
         // A redirect is an answer: following it would take tokens to wherever it points.
         autogit_curl_setopt_long(easy, CURLOPT_FOLLOWLOCATION, 0)
@@ -88,8 +89,13 @@ final class Transfer: @unchecked Sendable {
             let length = size * count
             guard let bytes, let context else { return 0 }
             let chunk = UnsafeRawBufferPointer(start: bytes, count: length)
-            let keep = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().received(chunk: chunk)
-            return keep ? length : 0
+            switch Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().received(chunk: chunk) {
+            case .taken: return length
+            // curl keeps the chunk and offers it again when the transfer is resumed.
+            case .full: return Int(CURL_WRITEFUNC_PAUSE)
+            // Any other number ends the transfer.
+            case .abandoned: return 0
+            }
         }
         return true
     }
@@ -108,9 +114,9 @@ final class Transfer: @unchecked Sendable {
 
     /// A stream's caller gets status and headers as soon as they are there.
     private func announceHead() {
-        guard case .stream(let head?, let chunks) = delivery, status >= 200 else { return }
+        guard case .stream(let head?, let body) = delivery, status >= 200 else { return }
         head.resume(returning: HTTPResponse(status: status, headers: headers, body: []))
-        delivery = .stream(head: nil, chunks: chunks)
+        delivery = .stream(head: nil, body: body)
     }
 
     private var status: Int {
@@ -119,18 +125,17 @@ final class Transfer: @unchecked Sendable {
         return code
     }
 
-    private func received(chunk: UnsafeRawBufferPointer) -> Bool {
+    private func received(chunk: UnsafeRawBufferPointer) -> BodyPipe.Answer {
         switch delivery {
         case .whole:
             if body.count + chunk.count > request.maxBody {
                 tooLarge = true
-                return false
+                return .abandoned
             }
             body.append(contentsOf: chunk)
-        case .stream(_, let chunks):
-            chunks.yield(Array(chunk))
+            return .taken
+        case .stream(_, let pipe): return pipe.offer(chunk)
         }
-        return true
     }
 
     func finish(_ result: CURLcode) {
@@ -138,9 +143,9 @@ final class Transfer: @unchecked Sendable {
             switch delivery {
             case .whole(let waiter):
                 waiter.resume(returning: HTTPResponse(status: status, headers: headers, body: body))
-            case .stream(let head, let chunks):
+            case .stream(let head, let body):
                 head?.resume(returning: HTTPResponse(status: status, headers: headers, body: []))
-                chunks.finish()
+                body.finish(.success(()))
             }
             return
         }
@@ -161,9 +166,9 @@ final class Transfer: @unchecked Sendable {
     func fail(_ error: TransferError) {
         switch delivery {
         case .whole(let waiter): waiter.resume(throwing: error)
-        case .stream(let head, let chunks):
+        case .stream(let head, let body):
             head?.resume(throwing: error)
-            chunks.finish(throwing: error)
+            body.finish(.failure(error))
         }
     }
 }

@@ -2,10 +2,15 @@ import Fleet
 import FoundationEssentials
 import Glibc
 import Systemd
+import Threads
 
-/// Why a scope could not be made, with the next step.
-public struct ScopeError: Error, Sendable, CustomStringConvertible {
+/// Why a scope could not be made, with the next step. systemd did what it was asked: what it refuses, or that it can't be
+/// asked, is a `BusError`.
+public struct ScopeError: DriverFailure, Sendable, CustomStringConvertible {
+    /// For operators.
     public var description: String
+    /// Never: it is about the runner.
+    public var isOutage: Bool { false }
 }
 
 /// Runs each runner as a process in a transient scope of the user's own systemd, for hosts without an engine.
@@ -65,7 +70,7 @@ public final class ScopeDriver: RunnerDriver {
         let pid = try await manager.number("MainPID", of: service(spec.runner), .service)
         guard pid > 0 else {
             throw ScopeError(
-                description: "the process ended at once: \(JournalTail.lines(identifier: Runner.name(of: spec.runner), most: 3).joined(separator: " | "))")
+                description: "the process ended at once: \(try await logTail(spec.runner, lines: 3).joined(separator: " | "))")
         }
         do {
             try await manager.startTransient(scope(spec.runner), plan.scope(pid: UInt32(pid)))
@@ -101,7 +106,7 @@ public final class ScopeDriver: RunnerDriver {
     // MARK: Ending
 
     public func signal(_ runner: RunnerID, _ signal: String) async throws {
-        guard let number = SignalNumber.of(signal) else { throw ScopeError(description: "\(signal) is no signal that is known here") }
+        guard let number = SignalNumber.of(signal) else { throw ScopeError(description: "\(signal) is not a known signal name") }
         // The main process only: its job's processes are its own to end.
         try await manager.kill(service(runner), who: "main", signal: number)
     }
@@ -114,25 +119,9 @@ public final class ScopeDriver: RunnerDriver {
         try await manager.stop(service(runner))
         try await manager.resetFailed(service(runner))
         try await manager.resetFailed(scope(runner))
-        try removeFolder(folder(runner))
-    }
-
-    private func removeFolder(_ folder: String) throws {
-        guard access(folder, F_OK) == 0 else { return }
-        do { try FileManager.default.removeItem(atPath: folder) } catch {
-            makeRemovable(folder)
-            try FileManager.default.removeItem(atPath: folder)
-        }
-    }
-
-    /// A job may have taken the permissions away from its own folders. Never follows a link out of them.
-    private func makeRemovable(_ folder: String) {
-        chmod(folder, 0o700)
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
-            let path = "\(folder)/\(name)"
-            var about = stat()
-            if lstat(path, &about) == 0, about.st_mode & S_IFMT == S_IFDIR { makeRemovable(path) }
-        }
+        let folder = folder(runner)
+        // A job may leave a million files.
+        try await onThread("removing a runner's files", stackSize: 8 << 20) { try RunnerFolder.remove(folder) }
     }
 
     // MARK: Looking
@@ -163,7 +152,8 @@ public final class ScopeDriver: RunnerDriver {
     }
 
     public func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {
-        JournalTail.lines(identifier: Runner.name(of: runner), most: lines)
+        // The journal may be large, and its disk slow.
+        try await onThread("reading the journal") { JournalTail.lines(identifier: Runner.name(of: runner), most: lines) }
     }
 
     /// The journal has it all; `journalctl -t NAME -f` follows it.

@@ -1,28 +1,6 @@
 import CSystemd
 import Glibc
 
-/// A call over the message bus that failed: no connection, no answer in time, or an error of the peer.
-public struct BusError: Error, Sendable, CustomStringConvertible {
-    /// The name of the D-Bus error, such as `noSuchUnit`; nil when the call itself failed.
-    public var name: String?
-    /// The call that failed, and the reason.
-    public var message: String
-    public var description: String { message }
-
-    init(_ what: String, code: Int32, name: String? = nil, detail: String? = nil) {
-        self.name = name
-        message = "\(what): \(detail ?? String(cString: strerror(-code)))"
-    }
-
-    init(_ what: String, _ error: sd_bus_error, code: Int32) {
-        let name = error.name.map { String(cString: $0) }
-        self.init(what, code: code, name: name, detail: error.message.map { String(cString: $0) } ?? name)
-    }
-
-    /// systemd has not loaded the unit, so it does not run either.
-    public static let noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit"
-}
-
 /// One connection to a message bus (sd-bus(3)). Like sd-bus itself, not for use by two threads at once.
 final class Bus {
     private let handle: OpaquePointer

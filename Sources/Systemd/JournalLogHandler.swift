@@ -6,6 +6,9 @@ import Logging
 /// piece of metadata are fields: `journalctl AUTOGIT_JOB=1234`.
 ///
 /// A value may contain anything, line breaks included: the protocol carries its length, so no value can forge another field.
+///
+/// Entries are written by `JournalWriter.shared`: whoever logs does not wait for the journal, and whoever ends the process
+/// flushes it first.
 public struct JournalLogHandler: LogHandler {
     /// The least severe level that is sent.
     public var logLevel: Logger.Level
@@ -33,7 +36,7 @@ public struct JournalLogHandler: LogHandler {
         set { metadata[key] = newValue }
     }
 
-    /// Sends one line. Blocks while journald takes none, and gives up silently when it is not there.
+    /// Logs one message.
     public func log(event: LogEvent) {
         var fields = [
             "MESSAGE=\(event.message)", "PRIORITY=\(event.level.syslogPriority)", "SYSLOG_IDENTIFIER=\(identifier)", "CODE_FILE=\(event.file)",
@@ -42,7 +45,7 @@ public struct JournalLogHandler: LogHandler {
         for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new }) {
             fields.append("\(Self.fieldName(key))=\(value)")
         }
-        Self.send(fields)
+        JournalWriter.shared.write(fields)
     }
 
     /// `message_id` selects an entry of the message catalog; all other keys get our prefix. Field names consist of upper-case letters,
@@ -54,19 +57,6 @@ public struct JournalLogHandler: LogHandler {
                     scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)) ? scalar : "_"
                 }))
         return name == "MESSAGE_ID" ? name : "AUTOGIT_\(name)"
-    }
-
-    private static func send(_ fields: [String]) {
-        let bytes = fields.map { Array($0.utf8) }
-        let flat = bytes.flatMap { $0 }
-        flat.withUnsafeBytes { all in
-            var offset = 0
-            let vectors = bytes.map { field -> iovec in
-                defer { offset += field.count }
-                return iovec(iov_base: UnsafeMutableRawPointer(mutating: all.baseAddress?.advanced(by: offset)), iov_len: field.count)
-            }
-            _ = sd_journal_sendv(vectors, Int32(vectors.count))
-        }
     }
 }
 

@@ -70,6 +70,16 @@ public final class BareSocket {
         }
     }
 
+    /// Connects, sends all at once, and reads nothing.
+    /// - Returns: the descriptor, which is the caller's to close; nil when nobody listens.
+    public static func open(_ peer: Peer, sending bytes: [UInt8]) -> Int32? {
+        guard let descriptor = connected(peer) else { return nil }
+        let sent = bytes.withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        if sent == bytes.count { return descriptor }
+        close(descriptor)
+        return nil
+    }
+
     private static func connected(_ peer: Peer) -> Int32? {
         let descriptor = socket({ if case .port = peer { AF_INET } else { AF_UNIX } }(), Int32(SOCK_STREAM.rawValue), 0)
         let result: Int32

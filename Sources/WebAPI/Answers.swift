@@ -40,7 +40,7 @@ struct ProblemError: Error {
 
 /// Answers every error as `application/problem+json`. The details of our own errors go to the journal, never to the caller.
 struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
-    let log: Logger
+    let log: LimitedLog
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
         do {
@@ -50,7 +50,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch let error as any HTTPResponseError {
             return try JSON.problem(error.status, error.status == .notFound ? "there is no \(request.uri.path)" : error.status.reasonPhrase)
         } catch {
-            log.error("\(request.method) \(request.uri.path) failed: \(error)")
+            log.error(.failedRequest, "\(request.method) \(request.uri.path) failed: \(error)")
             var answer = try JSON.problem(.serviceUnavailable, "the daemon could not do this now; see: journalctl -u autogit, and try again later")
             answer.headers[.retryAfter] = "5"
             return answer

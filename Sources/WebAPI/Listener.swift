@@ -25,6 +25,8 @@ struct Listener: Service {
     let respond: @Sendable (Request, any Channel) async throws -> Response
     let log: Logger
     let onRunning: @Sendable () async -> Void
+    /// Answers that would not end by themselves.
+    var streams = OpenStreams()
 
     /// Idle connections are closed after this.
     static let idleTimeout = TimeAmount.seconds(30)
@@ -47,11 +49,13 @@ struct Listener: Service {
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
         let server = try await open(http, quiescing, group)
+        let streams = streams
         let closed = server.eventLoop.makePromise(of: Void.self)
         try await withGracefulShutdownHandler {
             await onRunning()
             try await closed.futureResult.get()
         } onGracefulShutdown: {
+            streams.endAll()
             // Stop accepting first, and let connections accepted just now finish their set-up: one that is still inside of the
             // server's channel when that closes would be reset.
             server.setOption(.autoRead, value: false).whenComplete { _ in

@@ -31,9 +31,9 @@ public struct WebAPI: Sendable {
         public var reload: @Sendable () async throws -> ReloadView
         /// The address at which GitLab most likely reaches the webhook, for hooks that are installed without one. Throws an error with a
         /// description for operators.
-        public var webhookURL: @Sendable () throws -> String
+        public var webhookURL: @Sendable () async throws -> String
         /// Both are called concurrently.
-        public init(reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () throws -> String) {
+        public init(reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () async throws -> String) {
             self.reload = reload
             self.webhookURL = webhookURL
         }
@@ -43,6 +43,8 @@ public struct WebAPI: Sendable {
     let access: Access
     let operations: Operations
     let log: Logger
+    /// For what anybody who reaches the port can cause.
+    private let limited: LimitedLog
 
     /// Serves nothing until a `server` runs.
     public init(coordinator: Coordinator, access: Access, operations: Operations, log: Logger) {
@@ -50,6 +52,7 @@ public struct WebAPI: Sendable {
         self.access = access
         self.operations = operations
         self.log = log
+        limited = LimitedLog(log)
     }
 
     /// A server for one address; its `run()` returns after a graceful shutdown has answered the requests in flight.
@@ -59,14 +62,15 @@ public struct WebAPI: Sendable {
     public func server(
         at address: ListeningAddress, trusted: Bool, onRunning: @escaping @Sendable () async -> Void = {}
     ) -> some Service {
-        let responder = router(trusted: trusted).buildResponder()
+        let streams = OpenStreams()
+        let responder = router(trusted: trusted, streams: streams).buildResponder()
         let log = log
         return Listener(
             address: address,
             respond: { request, channel in
-                try await responder.respond(to: request, context: BasicRequestContext(source: .init(channel: channel, logger: log)))
+                try await responder.respond(to: request, context: APIContext(source: .init(channel: channel, logger: log)))
             },
-            log: log, onRunning: onRunning)
+            log: log, onRunning: onRunning, streams: streams)
     }
 
     /// A server that answers every request with 503 and a reason, for a daemon that is not configured yet.
@@ -80,16 +84,18 @@ public struct WebAPI: Sendable {
             }, log: log, onRunning: {})
     }
 
-    func router(trusted: Bool) -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
-        router.add(middleware: ProblemMiddleware(log: log))
+    func router(trusted: Bool, streams: OpenStreams) -> Router<APIContext> {
+        let router = Router(context: APIContext.self)
+        router.add(middleware: ProblemMiddleware(log: limited))
         reading(router)
         webhook(router)
-        writing(router.group().add(middleware: WriteAccess(trusted: trusted, token: access.controlToken)))
+        let writers = router.group().add(middleware: WriteAccess(trusted: trusted, token: access.controlToken))
+        writing(writers)
+        runnerLog(writers, streams)
         return router
     }
 
-    private func reading(_ router: Router<BasicRequestContext>) {
+    private func reading(_ router: Router<APIContext>) {
         let coordinator = coordinator
         router.get("/") { _, _ in try JSON.answer(["service": "autogit", "see": "/health /status /runners /jobs /pools"]) }
         router.get("/health") { _, _ in
@@ -114,8 +120,8 @@ public struct WebAPI: Sendable {
         router.get("/pools") { _, _ in try JSON.answer(await coordinator.poolViews()) }
     }
 
-    private func webhook(_ router: Router<BasicRequestContext>) {
-        let (coordinator, access, log) = (coordinator, access, log)
+    private func webhook(_ router: Router<APIContext>) {
+        let (coordinator, access, limited) = (coordinator, access, limited)
         for method in [HTTPRequest.Method.get, .put, .delete, .patch] {
             router.on("/webhook/job", method: method) { _, _ -> Response in
                 var answer = try JSON.problem(.methodNotAllowed, "webhooks are sent by POST")
@@ -127,7 +133,7 @@ public struct WebAPI: Sendable {
         router.post("/webhook/job") { request, _ -> Response in
             guard let secret = access.webhookSecret, let token = request.headers[.gitlabToken], secret.matches(token)
             else {
-                log.warning("Refused a webhook: the X-Gitlab-Token is missing or wrong")
+                limited.warning(.refusedWebhook, "Refused a webhook: the X-Gitlab-Token is missing or wrong")
                 throw ProblemError(.unauthorized, "the X-Gitlab-Token header is missing or wrong")
             }
             // Each holds up to 1 MiB. GitLab sends a few at a time and retries those that are refused; more than these are not from
@@ -146,7 +152,7 @@ public struct WebAPI: Sendable {
                 throw ProblemError(.contentTooLarge, "the body exceeds 1 MiB")
             }
             if let event = request.headers[.gitlabEvent], event != "Job Hook" {
-                log.notice("Ignored an authentic webhook: X-Gitlab-Event is not Job Hook")
+                limited.notice(.ignoredWebhook, "Ignored an authentic webhook: X-Gitlab-Event is not Job Hook")
                 return try JSON.answer(["status": "ignored"], status: .accepted)
             }
             let bytes = body.getBytes(at: body.readerIndex, length: body.readableBytes) ?? []
@@ -159,7 +165,7 @@ public struct WebAPI: Sendable {
         }
     }
 
-    private func writing(_ group: RouterGroup<BasicRequestContext>) {
+    private func writing(_ group: RouterGroup<APIContext>) {
         let (coordinator, access, operations) = (coordinator, access, operations)
         group.post("/runners") { request, _ in
             var request = request
@@ -173,20 +179,6 @@ public struct WebAPI: Sendable {
             let id = try context.parameters.require("id")
             let force = request.uri.queryParameters["force"].map { $0 == "true" || $0 == "1" } ?? false
             return try JSON.answer(try await refusing { try await coordinator.dismiss(id, force: force) }, status: .accepted)
-        }
-        group.get("/runners/{id}/log") { request, context in
-            let id = try context.parameters.require("id")
-            let query = request.uri.queryParameters
-            let lines = query["lines"].flatMap { Int($0) } ?? 100
-            guard (0...100_000).contains(lines) else { throw ProblemError(.badRequest, "lines must be from 0 to 100000") }
-            let follow = query["follow"] == "true"
-            let chunks = try await refusing { try await coordinator.log(of: id, lines: lines, follow: follow) }
-            return Response(
-                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
-                body: .init { writer in
-                    for try await chunk in chunks { try await writer.write(ByteBuffer(bytes: chunk)) }
-                    try await writer.finish(nil)
-                })
         }
         group.post("/evacuate") { request, _ in
             let seconds = request.uri.queryParameters["timeout"].flatMap { Int64($0) } ?? 60
@@ -210,7 +202,7 @@ public struct WebAPI: Sendable {
                 throw ProblemError(.conflict, "no webhook secret is configured: set webhook_secret_file or the credential webhook-secret, and restart")
             }
             let url: String
-            do { url = try order.url ?? operations.webhookURL() } catch { throw ProblemError(.conflict, "\(error)") }
+            do { url = if let named = order.url { named } else { try await operations.webhookURL() } } catch { throw ProblemError(.conflict, "\(error)") }
             let hook = try await refusing { try await coordinator.installHook(project: order.project, url: url, secret: secret) }
             return try JSON.answer(HookView(project: order.project, id: hook.id, url: url, result: hook.isNew ? "installed" : "updated"))
         }
@@ -225,7 +217,7 @@ public struct WebAPI: Sendable {
 }
 
 /// Turns the coordinator's refusals into problem documents.
-private func refusing<T>(_ body: () async throws -> T) async throws -> T {
+func refusing<T>(_ body: () async throws -> T) async throws -> T {
     do {
         return try await body()
     } catch let refusal as Refusal {

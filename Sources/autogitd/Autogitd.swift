@@ -8,6 +8,7 @@ import Glibc
 import Logging
 import Settings
 import Systemd
+import Threads
 
 @main
 struct Autogitd: AsyncParsableCommand {
@@ -59,14 +60,17 @@ struct Autogitd: AsyncParsableCommand {
         let sockets = InheritedSockets.take()
         let manager = ServiceManager()
         let level = logLevel
+        let isJournalConnected = JournalLogHandler.isConnected
+        // Whichever way the process exits, what was logged before is written; a journal that hangs gets five seconds.
+        if isJournalConnected { atexit { JournalWriter.shared.flush(atMost: .seconds(5)) } }
         LoggingSystem.bootstrap { _ in
-            if JournalLogHandler.isConnected { return JournalLogHandler(identifier: "autogitd", level: level) }
+            if isJournalConnected { return JournalLogHandler(identifier: "autogitd", level: level) }
             return LineLogHandler(level: level)
         }
         do {
             let settings: Settings
             do {
-                settings = try SettingsFile(path: config).read(asInstalled: check)
+                settings = try await SettingsFile(path: config).read(asInstalled: check)
             } catch let missing as NotConfigured where !check && getenv("NOTIFY_SOCKET") != nil {
                 // A fresh installation: stay up and say so, instead of failing and restarting in a loop.
                 guard let late = try await Unconfigured(file: SettingsFile(path: config), sockets: sockets, manager: manager).wait(missing) else { return }
@@ -102,9 +106,15 @@ struct StartError: Error {
 struct SettingsFile: Sendable {
     let path: String
 
-    /// - Parameter asInstalled: outside of the unit, use the files that the unit would pass as credentials.
-    /// - Throws: `InvalidSettings`, `NotConfigured`
-    func read(asInstalled: Bool = false) throws -> Settings {
+    /// - Parameter asInstalled: take the secrets that the unit would pass as credentials, for a look at the file
+    ///   outside of the unit.
+    /// - Throws: `InvalidSettings`, `NotConfigured`, `ThreadError`
+    func read(asInstalled: Bool = false) async throws -> Settings {
+        // It waits for a child process, and for the disk.
+        try await onThread("reading the configuration") { try readNow(asInstalled: asInstalled) }
+    }
+
+    private func readNow(asInstalled: Bool) throws -> Settings {
         try ParserProbe(path: path).check()
         let besides = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         return try Settings.read(

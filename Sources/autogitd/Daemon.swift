@@ -12,6 +12,7 @@ import ServiceLifecycle
 import Settings
 import Store
 import Systemd
+import Threads
 import WebAPI
 
 /// Assembles the parts and runs them.
@@ -60,8 +61,10 @@ struct Daemon {
             access: .init(webhookSecret: settings.gitlab.webhookSecret, controlToken: settings.controlToken),
             operations: .init(
                 reload: reloader.reload,
-                webhookURL: { "http://\(try LocalAddress.towards(settings.gitlab.url)):\(settings.httpPort)/webhook/job" }),
+                webhookURL: { "http://\(try await LocalAddress.towards(settings.gitlab.url)):\(settings.httpPort)/webhook/job" }),
             log: log.quiet)
+        // A directory service may be asked.
+        let users = try await onThread("looking users up") { RunnerUsers(engineSocket: engine.socket, serviceUser: getuid()) }
         let serving = Serving(count: 2)
         let (open, closed) = try (httpService(api, serving), controlService(api, serving))
         let group = ServiceGroup(
@@ -72,7 +75,7 @@ struct Daemon {
                     .init(
                         service: Heart(
                             coordinator: coordinator, manager: manager, serving: serving,
-                            users: RunnerUsers(engineSocket: engine.socket, serviceUser: getuid()), log: log)),
+                            users: users, log: log)),
                     .init(service: reloader),
                     .init(service: closed), .init(service: open),
                 ],

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Threads
 
 /// The address of this host as another host sees it.
 enum LocalAddress {
@@ -9,7 +10,13 @@ enum LocalAddress {
 
     /// The address that packets to a URL's host leave from, in brackets if it is IPv6. Connecting a datagram socket
     /// chooses the route and sends nothing (connect(2)).
-    static func towards(_ url: String) throws -> String {
+    /// - Throws: `Unknown`, `ThreadError`
+    static func towards(_ url: String) async throws -> String {
+        // A name server may take its time.
+        try await onThread("resolving a name") { try towardsNow(url) }
+    }
+
+    private static func towardsNow(_ url: String) throws -> String {
         guard let parts = URL(string: url), let host = parts.host() else { throw Unknown(description: "\(url) has no host") }
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)

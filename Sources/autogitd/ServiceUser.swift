@@ -1,6 +1,7 @@
 import Fleet
 import Settings
 import Systemd
+import Threads
 
 /// The user that autogit.service runs as on this machine, for `--check`, which another user runs.
 enum ServiceUser: Equatable {
@@ -18,7 +19,12 @@ enum ServiceUser: Equatable {
         else { return .unknown }
         // A service without User= runs as root.
         let name = user.isEmpty ? "root" : user
-        return UserRecord.find(name).map(Self.found) ?? .missing(name)
+        // A directory service may be asked.
+        do {
+            return try await onThread("looking a user up") { UserRecord.find(name) }.map(Self.found) ?? .missing(name)
+        } catch {
+            return .unknown
+        }
     }
 
     func warnings(for settings: Settings) -> [String] {

@@ -110,7 +110,7 @@ struct Reloader: Service {
     func reload() async throws -> ReloadView {
         manager.reloading()
         do {
-            let settings = try file.read()
+            let settings = try await file.read()
             await coordinator.reload(.init(settings))
             let view = ReloadView(pools: settings.pools.map(\.name), needs_restart: running.needsRestart(for: settings))
             log.notice("Reloaded \(file.path): \(settings.pools.count) pools")

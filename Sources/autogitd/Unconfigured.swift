@@ -55,7 +55,7 @@ private final class WaitForReload: Service {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         for await _ in hangups.cancelOnGracefulShutdown() {
             do {
-                let settings = try file.read()
+                let settings = try await file.read()
                 found.withLock { $0 = settings }
                 return
             } catch {

@@ -1,0 +1,73 @@
+import Fleet
+import FoundationEssentials
+import Threads
+
+/// A `die` event of one of our containers.
+struct ContainerEvent {
+    var value: DriverEvent
+
+    init?(_ line: [UInt8]) {
+        struct Wire: Decodable {
+            struct Actor: Decodable { var Attributes: [String: String]? }
+            var Action: String?
+            var status: String?
+            var Actor: Actor?
+        }
+        guard let wire = try? JSONDecoder().decode(Wire.self, from: Data(line)),
+            (wire.Action ?? wire.status) == "die", let attributes = wire.Actor?.Attributes,
+            let runner = attributes[ContainerDriver.runnerLabel]
+        else { return nil }
+        let code = (attributes["exitCode"] ?? attributes["containerExitCode"]).flatMap { Int($0) }
+        value = .exited(runner: runner, exitCode: code)
+    }
+}
+
+/// What the driver tells of its event stream, and how long it waits before it opens it again.
+///
+/// A stream has proved itself when it delivered something or has lived for `proof`. Until then it may be one that ends at
+/// once, again and again, of an engine that is broken or a proxy in between: that is told once, as a disconnection.
+struct EventConnection {
+    static let proof = Duration.seconds(5)
+
+    private enum Told { case nothing, connected, disconnected }
+
+    private var told = Told.nothing
+    private var pause = GrowingPause(first: .milliseconds(250), most: .seconds(30))
+    /// The last stream ended before it had proved itself.
+    private var isDoubtful = false
+    private var isProved = false
+
+    /// A stream was opened.
+    mutating func opened() -> DriverEvent? {
+        isProved = false
+        return isDoubtful ? nil : tellConnected()
+    }
+
+    /// The stream proved itself. May be said again.
+    mutating func proved() -> DriverEvent? {
+        isProved = true
+        isDoubtful = false
+        pause.reset()
+        return tellConnected()
+    }
+
+    /// The stream that was opened ended.
+    mutating func ended(_ why: String) -> (event: DriverEvent?, pause: Duration) {
+        isDoubtful = !isProved
+        return failed(why)
+    }
+
+    /// No stream could be opened.
+    mutating func failed(_ why: String) -> (event: DriverEvent?, pause: Duration) {
+        let pause = pause.next()
+        if told == .disconnected { return (nil, pause) }
+        told = .disconnected
+        return (.disconnected(why), pause)
+    }
+
+    private mutating func tellConnected() -> DriverEvent? {
+        if told == .connected { return nil }
+        told = .connected
+        return .resync
+    }
+}

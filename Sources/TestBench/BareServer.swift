@@ -1,0 +1,168 @@
+import Foundation
+import Synchronization
+
+/// A small HTTP/1.1 server for tests, on a Unix socket. Each connection has a thread of its own, and the handler writes the
+/// answer itself, byte for byte: whole, cut short, endless, or never.
+public final class BareServer: Sendable {
+    /// A request, read whole.
+    public struct Request: Sendable {
+        /// Such as `GET`.
+        public var method: String
+        /// The path, with its query.
+        public var target: String
+        /// Names in lower case.
+        public var headers: [String: String]
+        /// As `Content-Length` has it; chunked bodies are not read.
+        public var body: [UInt8]
+    }
+
+    public typealias Handler = @Sendable (Request, BareConnection) -> Void
+
+    /// Where it listens.
+    public let path: String
+    private let listening: Int32
+    private let connections = Mutex<[ObjectIdentifier: BareConnection]>([:])
+    private let accepted = Atomic<Int>(0)
+
+    /// Listens at once.
+    /// - Parameter handler: called for each request on its connection's thread. When it returns, the next request of the
+    ///   connection is read, unless it closed the connection.
+    public init(path: String, handler: @escaping Handler) throws {
+        self.path = path
+        unlink(path)
+        listening = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listening, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        }
+        guard bound == 0, listen(listening, 64) == 0 else {
+            let code = errno
+            close(listening)
+            throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO)
+        }
+        let descriptor = listening
+        Thread { [weak self] in
+            while true {
+                let client = accept(descriptor, nil, nil)
+                guard client >= 0 else { return }
+                guard let self else { return _ = close(client) }
+                self.serve(BareConnection(client), handler)
+            }
+        }.start()
+    }
+
+    /// Connections that were made so far.
+    public var connectionCount: Int { accepted.load(ordering: .relaxed) }
+
+    private func serve(_ connection: BareConnection, _ handler: @escaping Handler) {
+        accepted.add(1, ordering: .relaxed)
+        connections.withLock { $0[ObjectIdentifier(connection)] = connection }
+        Thread { [weak self] in
+            while let request = connection.readRequest() { handler(request, connection) }
+            connection.end()
+            self?.connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) }
+        }.start()
+    }
+
+    /// Stops listening, and cuts all connections.
+    public func stop() {
+        // Ends the accept; closing alone would not.
+        shutdown(listening, Int32(SHUT_RDWR))
+        close(listening)
+        unlink(path)
+        for connection in connections.withLock({ $0.values.map { $0 } }) { connection.end() }
+    }
+}
+
+/// A connection of a `BareServer`. Used by its own thread, but for `end`.
+public final class BareConnection: @unchecked Sendable {
+    private let descriptor: Int32
+    private let isOpen = Atomic<Bool>(true)
+    private var rest: [UInt8] = []
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    deinit { close(descriptor) }
+
+    /// Cuts the connection.
+    public func end() {
+        isOpen.store(false, ordering: .relaxed)
+        shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// Sends all of it, for as long as that takes.
+    /// - Returns: whether the other side took it.
+    @discardableResult
+    public func send(_ bytes: [UInt8]) -> Bool { send(bytes, patience: nil) == bytes.count }
+
+    /// Sends as much as the other side takes.
+    /// - Parameter patience: how long to wait for room before it counts as stalled; nil waits for ever.
+    /// - Returns: the number of bytes taken; nil when the other side has left.
+    public func send(_ bytes: [UInt8], patience: Duration?) -> Int? {
+        var sent = 0
+        while sent < bytes.count {
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            let wait = patience.map { Int32($0.components.seconds * 1000 + $0.components.attoseconds / 1_000_000_000_000_000) } ?? -1
+            if poll(&waiting, 1, wait) == 0 { return sent }
+            let count = bytes[sent...].withUnsafeBytes {
+                Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+            }
+            if count < 0 && errno == EAGAIN { continue }
+            if count <= 0 { return nil }
+            sent += count
+        }
+        return sent
+    }
+
+    /// Sends an answer whole.
+    @discardableResult
+    public func answer(_ status: Int, _ body: String = "", headers: [String] = []) -> Bool {
+        let head = ["HTTP/1.1 \(status) Status", "Content-Length: \(body.utf8.count)"] + headers
+        return send(Array((head.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8))
+    }
+
+    /// Sends the head of an answer whose body ends with the connection.
+    @discardableResult
+    public func head(_ status: Int) -> Bool { send(Array("HTTP/1.1 \(status) Status\r\nConnection: close\r\n\r\n".utf8)) }
+
+    /// Waits until the other side closes the connection, or until `end` is called.
+    public func waitForEnd() {
+        while let more = receive() { rest += more }
+    }
+
+    fileprivate func readRequest() -> BareServer.Request? {
+        guard isOpen.load(ordering: .relaxed) else { return nil }
+        let end = Array("\r\n\r\n".utf8)
+        var split = rest.firstRange(of: end)
+        while split == nil {
+            guard let more = receive() else { return nil }
+            rest += more
+            split = rest.firstRange(of: end)
+        }
+        guard let split else { return nil }
+        let lines = String(decoding: rest[..<split.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
+        rest.removeSubrange(..<split.upperBound)
+        let words = lines[0].split(separator: " ")
+        guard words.count == 3 else { return nil }
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+        }
+        let length = headers["content-length"].flatMap { Int($0) } ?? 0
+        while rest.count < length {
+            guard let more = receive() else { return nil }
+            rest += more
+        }
+        let body = Array(rest.prefix(length))
+        rest.removeFirst(length)
+        return .init(method: String(words[0]), target: String(words[1]), headers: headers, body: body)
+    }
+
+    private func receive() -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let length = recv(descriptor, &buffer, buffer.count, 0)
+        return length > 0 ? Array(buffer.prefix(length)) : nil
+    }
+}

@@ -1,0 +1,136 @@
+import Fleet
+import Foundation
+import HTTPTransfer
+import Logging
+import TestBench
+import Testing
+
+@testable import ContainerDriver
+
+/// What the driver makes of an engine's answers, against one that only pretends.
+@Suite struct EngineAnswersTests {
+    private let scratch: ScratchFolder
+    private let double: EngineDouble
+    private let driver: ContainerDriver
+    private let pauses = Happenings<Duration>()
+
+    init() throws {
+        scratch = try ScratchFolder("engine")
+        double = try EngineDouble(socket: "\(scratch.path)/s")
+        let pauses = pauses
+        driver = ContainerDriver(
+            engine: Engine(socket: double.socket, http: HTTPClient()), instance: "i", pullTimeout: .seconds(60),
+            log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        ) { pauses.note($0) }
+    }
+
+    private var spec: RunnerSpec {
+        var pool = Pool(name: "p")
+        pool.image = "registry.example/image:1"
+        return RunnerSpec(runner: "abcd2345", instance: "i", pool: pool)
+    }
+
+    private func failure(_ body: () async throws -> Void) async throws -> any DriverFailure & CustomStringConvertible {
+        do { try await body() } catch { return try #require(error as? any DriverFailure & CustomStringConvertible) }
+        throw CocoaError(.featureUnsupported)
+    }
+
+    @Test func aRemovalThatFailsSaysWhyAndIsNoOutage() async throws {
+        defer { double.stop() }
+        double.answer("DELETE /containers", with: .init(500, #"{"message":"device or resource busy"}"#))
+        let error = try await failure { try await driver.remove("abcd2345") }
+        #expect(!error.isOutage && error.description.contains("500") && error.description.contains("device or resource busy"))
+    }
+
+    /// A removal that is under way is waited for; what the wait says counts.
+    @Test func aRemovalThatIsUnderWayAndFailsSaysWhy() async throws {
+        defer { double.stop() }
+        double.answer("DELETE /containers", with: .init(409, #"{"message":"removal is already in progress"}"#))
+        double.answer("POST /containers/wait", with: .init(500, #"{"message":"driver failed to remove root filesystem"}"#))
+        let error = try await failure { try await driver.remove("abcd2345") }
+        #expect(!error.isOutage && error.description.contains("root filesystem"))
+        double.answer("POST /containers/wait", with: .init(404, #"{"message":"no such container"}"#))
+        try await driver.remove("abcd2345")
+    }
+
+    @Test(arguments: [(400, #"{"message":"Invalid signal: SIGFOO"}"#), (500, #"{"cause":"invalid signal SIGFOO","message":"","response":500}"#)])
+    func aSignalThatIsRefusedSaysWhyAndIsNoOutage(status: Int, body: String) async throws {
+        defer { double.stop() }
+        double.answer("POST /containers/kill", with: .init(status, body))
+        let error = try await failure { try await driver.signal("abcd2345", "SIGFOO") }
+        #expect(!error.isOutage && error.description.lowercased().contains("invalid signal"))
+    }
+
+    @Test(arguments: [404, 409])
+    func aSignalToARunnerThatIsGoneIsNone(status: Int) async throws {
+        defer { double.stop() }
+        double.answer("POST /containers/kill", with: .init(status, #"{"message":"is not running"}"#))
+        try await driver.signal("abcd2345", "SIGQUIT")
+    }
+
+    @Test(arguments: [
+        (404, #"{"message":"pull access denied for registry.example/image"}"#, "pull access denied"),
+        (500, #"{"cause":"x509: certificate has expired","message":"","response":500}"#, "certificate has expired"),
+        (502, "no route to registry", "no route to registry"),
+        (200, #"{"status":"Pulling"}"# + "\n" + #"{"error":"toomanyrequests: rate limit"}"# + "\n", "toomanyrequests"),
+        // Without a line break at its end, and with the words where newer engines have them.
+        (200, #"{"errorDetail":{"message":"manifest unknown"}}"#, "manifest unknown"),
+    ])
+    func aPullThatFailsIsToldInTheRegistrysWords(status: Int, body: String, words: String) async throws {
+        defer { double.stop() }
+        double.answer("GET /images/json", with: .init(404, "{}"))
+        double.answer("POST /images/create", with: .init(status, body))
+        let error = try await failure { _ = try await driver.create(spec) }
+        #expect(error.description.contains(words) && error.description.contains("registry.example/image:1"), "\(error)")
+        #expect(!error.isOutage)
+    }
+
+    /// However much an engine has to say, a part of it is enough.
+    @Test func anEndlessComplaintIsCutShort() async throws {
+        let path = "\(scratch.path)/endless"
+        let server = try BareServer(path: path) { _, connection in
+            connection.head(500)
+            while connection.send([UInt8](repeating: UInt8(ascii: "x"), count: 4096)) {}
+        }
+        defer { server.stop() }
+        let error = try await failure { _ = try await Engine(socket: path, http: HTTPClient()).stream("GET", "/events") }
+        #expect(!error.isOutage && error.description.hasPrefix("the engine answered 500: xxx") && error.description.count < 1000)
+    }
+
+    @Test func anEngineThatIsAwayIsAnOutage() async throws {
+        double.stop()
+        for body: () async throws -> Void in [
+            { try await driver.remove("abcd2345") }, { try await driver.signal("abcd2345", "SIGQUIT") }, { _ = try await driver.list() },
+            { _ = try await driver.create(spec) },
+        ] {
+            let error = try await failure(body)
+            #expect(error.isOutage && error.description.contains(double.socket))
+        }
+    }
+
+    /// Whoever loses interest learns nothing about the engine.
+    @Test func aCancelledCallIsNoOutage() async throws {
+        defer { double.stop() }
+        double.hang("DELETE /containers")
+        let driver = driver
+        let task = Task { try await driver.remove("abcd2345") }
+        #expect(await double.seen.wait(for: .called("DELETE /containers")))
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+    }
+
+    /// Six streams that end at once are one disconnection, and the pauses between them grow.
+    @Test func eventStreamsThatEndAtOnceAreOpenedWithGrowingPausesAndToldOnce() async throws {
+        defer { double.stop() }
+        double.endEventStreams(6)
+        let told = Happenings<DriverEvent>()
+        let events = driver.events()
+        let reading = Task { for await event in events { told.note(event) } }
+        #expect(await double.seen.wait(for: .watched))
+        #expect(pauses.all == [250, 500, 1000, 2000, 4000, 8000].map { .milliseconds($0) })
+        #expect(told.all == [.resync, .disconnected("the event stream ended")])
+        // One that lives is told again, and everything is looked at.
+        #expect(await told.wait { $0.count == 3 && $0.last == .resync })
+        reading.cancel()
+    }
+}
