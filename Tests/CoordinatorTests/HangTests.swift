@@ -8,10 +8,10 @@ import Testing
     @Test(arguments: ["create", "start", "list", "logTail", "signal", "remove", "register", "pause", "poll", "registrations"])
     func aCallThatHangsHoldsNothingUp(call: String) async throws {
         let house = try await House()
-        let running = Task { await house.coordinator.run() }
-        await house.script.until("followed engine")
+        let running = Task<Void, any Error> { await house.coordinator.run() }
+        try await house.script.until("followed engine")
         // Following begins with a look.
-        await house.settled()
+        try await house.settled()
         let calls = house.script.count(call)
         switch call {
         case "create", "start", "register":
@@ -33,22 +33,22 @@ import Testing
             house.script.hold(call, next: 1)
             await house.pass(.seconds(600))
         }
-        await house.script.until(call, count: calls + 1)
+        try await house.script.until(call, count: calls + 1)
 
         // A webhook is answered, its job is served, an operator is answered, the watchdog is fed.
         let starts = house.script.count("start")
         try await house.hook(2)
         let other = try await house.coordinator.spawn(pool: "p")
         #expect(await house.coordinator.heartbeat().contains("GitLab ok"))
-        await house.until { $0.runners[other.id]?.phase == .starting }
+        try await house.until { $0.runners[other.id]?.phase == .starting }
         #expect(house.script.count("start") > starts)
         let view = try await house.coordinator.statusView()
         #expect(view.jobs["pending"] ?? 0 >= 1)
 
         house.script.release(call)
-        await house.until { $0.inFlight.isEmpty }
+        try await house.until { $0.inFlight.isEmpty }
         running.cancel()
-        await running.value
+        try await outcome(of: running)
     }
 
     /// Nor is the disk: plans are made and the watchdog is fed while a write hangs.
@@ -57,25 +57,25 @@ import Testing
         let flushes = house.script.count("flush")
         house.script.hold("flush")
         let hook = Task { try await house.hook(1) }
-        await house.script.until("flush", count: flushes + 2)
-        await house.until { $0.runners.count == 1 }
+        try await house.script.until("flush", count: flushes + 2)
+        try await house.until { $0.runners.count == 1 }
         #expect(await house.coordinator.heartbeat().contains("1 runner"))
         #expect(house.script.count("register") == 0 && house.script.count("create") == 0)
         house.script.release("flush")
-        try await hook.value
-        await house.script.until("start")
+        try await outcome(of: hook)
+        try await house.script.until("start")
     }
 
     /// The clock alone makes a plan: nobody else asks for one.
     @Test func theLoopWakesByItself() async throws {
         let house = try await House()
         _ = try await house.coordinator.spawn(pool: "p")
-        let state = await house.until { $0.runners.values.contains { $0.phase == .starting } && $0.inFlight.isEmpty }
+        let state = try await house.until { $0.runners.values.contains { $0.phase == .starting } && $0.inFlight.isEmpty }
         let wake = try #require(Planner.plan(state, at: house.clock.now()).wakeAt)
         let time = wake - house.clock.now()
-        await house.clock.sleeper(for: time)
+        try await house.clock.sleeper(for: time)
         house.forge.change { $0.hasContact = true }
         house.clock.advance(by: time)
-        await house.until { $0.runners.values.contains { $0.phase == .ready } }
+        try await house.until { $0.runners.values.contains { $0.phase == .ready } }
     }
 }

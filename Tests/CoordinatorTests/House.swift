@@ -29,7 +29,7 @@ struct House: Sendable {
             Self.configuration(pools, polling: polling), forges: [.default: forge], drivers: [Self.engine: engine, Self.systemd: systemd], store: store,
             clock: clock, log: log.logger, seed: 1, watch: { plans.saw($0) })
         try await coordinator.recover()
-        await settled()
+        try await settled()
     }
 
     static func pool(_ name: String = "p", _ tags: [String] = ["a"], max: Int = 10) -> Pool {
@@ -55,11 +55,11 @@ struct House: Sendable {
 
     /// Returns the state after the first plan from now on, the last one included, of which the condition holds.
     @discardableResult
-    func until(_ condition: @escaping @Sendable (FleetState) -> Bool) async -> FleetState { await plans.until(condition) }
+    func until(_ condition: @escaping @Sendable (FleetState) -> Bool) async throws -> FleetState { try await plans.until(condition) }
 
     /// Nothing is under way.
     @discardableResult
-    func settled() async -> FleetState { await until { $0.inFlight.isEmpty } }
+    func settled() async throws -> FleetState { try await until { $0.inFlight.isEmpty } }
 
     /// Time passes, and a plan is made.
     func pass(_ time: Duration) async {
@@ -84,10 +84,10 @@ struct House: Sendable {
     /// A runner that an operator asked for, and that GitLab has heard from.
     func runner(in pool: String = "p") async throws -> Runner {
         let id = try await coordinator.spawn(pool: pool).id
-        await until { $0.runners[id]?.phase == .starting && $0.inFlight.isEmpty }
+        try await until { $0.runners[id]?.phase == .starting && $0.inFlight.isEmpty }
         forge.change { $0.hasContact = true }
         await pass(.seconds(1))
-        let state = await until { $0.runners[id]?.phase == .ready && $0.inFlight.isEmpty }
+        let state = try await until { $0.runners[id]?.phase == .ready && $0.inFlight.isEmpty }
         guard let runner = state.runners[id] else { throw Script.Failure(description: "there is no runner \(id)") }
         return runner
     }
@@ -96,7 +96,7 @@ struct House: Sendable {
     func busyRunner(job: JobID) async throws -> Runner {
         let runner = try await runner()
         try await hook(job, .running, runner: runner.gitlabID)
-        await until { $0.runners[runner.id]?.currentJob == job }
+        try await until { $0.runners[runner.id]?.currentJob == job }
         return runner
     }
 }
@@ -105,7 +105,7 @@ struct House: Sendable {
 private final class Plans: Sendable {
     private struct State {
         var last: FleetState?
-        var waiters: [(holds: @Sendable (FleetState) -> Bool, done: CheckedContinuation<FleetState, Never>)] = []
+        var waiters: [(holds: @Sendable (FleetState) -> Bool, done: @Sendable (Result<FleetState, any Error>) -> Void)] = []
     }
 
     private let state = Mutex(State())
@@ -117,17 +117,17 @@ private final class Plans: Sendable {
             state.waiters.removeAll { $0.holds(new) }
             return done
         }
-        for waiter in done { waiter.done.resume(returning: new) }
+        for waiter in done { waiter.done(.success(new)) }
     }
 
-    func until(_ condition: @escaping @Sendable (FleetState) -> Bool) async -> FleetState {
-        await withCheckedContinuation { done in
+    func until(_ condition: @escaping @Sendable (FleetState) -> Bool) async throws -> FleetState {
+        try await waiting { done in
             let known = state.withLock { state -> FleetState? in
                 if let last = state.last, condition(last) { return last }
                 state.waiters.append((condition, done))
                 return nil
             }
-            if let known { done.resume(returning: known) }
+            if let known { done(.success(known)) }
         }
     }
 }

@@ -43,10 +43,10 @@ import Testing
             let runner = try await house.runner()
             house.script.hold("running")
             _ = try await house.coordinator.dismiss(runner.id, force: false)
-            await house.script.until("running")
+            try await house.script.until("running")
             house.script.fail("flush", full)
             house.script.release("running")
-            await house.until { $0.runners[runner.id]?.phase == .stopping }
+            try await house.until { $0.runners[runner.id]?.phase == .stopping }
         case .remove, .unregister:
             let runner = try await house.runner()
             house.script.fail("flush", full)
@@ -62,15 +62,15 @@ import Testing
             house.script.fail("flush", full)
             await house.pass(.seconds(600))
         }
-        await house.until { $0.inFlight.isEmpty && $0.store.trouble != nil }
+        try await house.until { $0.inFlight.isEmpty && $0.store.trouble != nil }
         #expect(house.script.count(effect.call) == 0, "the disk is full")
 
         house.script.mend("flush")
         await house.pass(.seconds(61))
-        await house.script.until(effect.call)
+        try await house.script.until(effect.call)
         let words = try #require(house.script.first(effect.call)).split(separator: " ")
         #expect(words[2] == effect.phase)
-        await house.settled()
+        try await house.settled()
         #expect(house.log.lines("Cannot write the state; is the disk full? Trying again").count == 1)
         #expect(house.log.lines("The state can be written again").count == 1)
     }

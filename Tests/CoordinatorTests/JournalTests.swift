@@ -14,12 +14,12 @@ import Testing
         for _ in 0..<5 {
             let polls = house.script.count("poll")
             await house.pass(.seconds(70))
-            await house.script.until("poll", count: polls + 1)
-            await house.settled()
+            try await house.script.until("poll", count: polls + 1)
+            try await house.settled()
         }
         house.script.mend("poll")
         await house.pass(.seconds(70))
-        await house.until { $0.forges[.default]?.reach.isGood == true }
+        try await house.until { $0.forges[.default]?.reach.isGood == true }
         let lines = house.log.lines("GitLab does not answer as it should; trying again")
         #expect(lines.count == 1)
         #expect(lines.first?.level == .error)
@@ -37,17 +37,17 @@ import Testing
     /// A runner's life with all that can be told of it, its exceptions left out.
     private func tour(firstJob job: JobID) async throws -> [LogBook.Line] {
         let house = try await House()
-        let running = Task { await house.coordinator.run() }
-        await house.script.until("followed engine")
+        let running = Task<Void, any Error> { await house.coordinator.run() }
+        try await house.script.until("followed engine")
         let runner = try await house.busyRunner(job: job)
         house.engine.tell(.outOfMemory(runner: runner.id))
         try await house.hook(job, .failed, runner: runner.gitlabID)
-        await house.until { $0.runners[runner.id]?.isBusy == false }
+        try await house.until { $0.runners[runner.id]?.isBusy == false }
         try await house.hook(job + 1, tags: ["nobody"])
         house.engine.tell(.exited(runner: runner.id, exitCode: 3))
-        await house.until { $0.runners.isEmpty && !$0.waiting.isEmpty }
+        try await house.until { $0.runners.isEmpty && !$0.waiting.isEmpty }
         running.cancel()
-        await running.value
+        try await outcome(of: running)
         let promised = ["Dispatching job ", "Job \(job) assigned to runner ", "Runner \(runner.name) finished"]
         return house.log.lines.filter { line in !promised.contains { line.message.hasPrefix($0) } }
     }
@@ -55,17 +55,17 @@ import Testing
     @Test func eachStepOfALifeIsToldOnceAndIsInItsHistory() async throws {
         let house = try await House()
         try await house.hook(1)
-        let state = await house.until { $0.runners.values.contains { $0.phase == .starting } && $0.inFlight.isEmpty }
+        let state = try await house.until { $0.runners.values.contains { $0.phase == .starting } && $0.inFlight.isEmpty }
         let id = try #require(state.runners.keys.first)
         house.forge.change { $0.hasContact = true }
         await house.pass(.seconds(1))
-        await house.settled()
+        try await house.settled()
         try await house.hook(1, .running, runner: 101)
         try await house.hook(1, .running, runner: 101)
         try await house.hook(1, .success, runner: 101)
         try await house.hook(1, .success, runner: 101)
         _ = try await house.coordinator.dismiss(id, force: false)
-        await house.until { $0.runners[id]?.phase == .stopping && $0.inFlight.isEmpty }
+        try await house.until { $0.runners[id]?.phase == .stopping && $0.inFlight.isEmpty }
         let told = [
             "Dispatching job 1 for project 1", "Runner registered successfully", "Runner created", "Runner started", "Runner made contact with GitLab",
             "Job 1 assigned to runner autogit-runner-\(id)", "Job finished", "Runner gets no more jobs", "Runner autogit-runner-\(id) finished, tearing down",
@@ -93,14 +93,14 @@ import Testing
         // The driver prints the credentials that it was given.
         house.script.fail("start")
         try await house.hook(1)
-        await house.until { $0.runners.values.contains { $0.phase == .starting } && $0.inFlight.isEmpty }
+        try await house.until { $0.runners.values.contains { $0.phase == .starting } && $0.inFlight.isEmpty }
         house.script.mend("start")
         for call in ["create", "pause", "remove", "unregister", "list"] { house.script.fail(call) }
         try await house.hook(2)
         await house.pass(.seconds(61))
-        await house.settled()
+        try await house.settled()
         await house.pass(.seconds(70))
-        await house.settled()
+        try await house.settled()
         _ = try await house.coordinator.installHook(project: "g/p", url: "http://autogit.test", secret: Secret("whsec-hook-secret"))
 
         var out = house.log.lines.map(\.description) + house.script.lines

@@ -8,7 +8,7 @@ import Testing
     @Test func aLaunchGoesThroughItsStepsInOrder() async throws {
         let house = try await House()
         try await house.hook(1)
-        let state = await house.until { $0.runners.values.contains { $0.phase == .starting } }
+        let state = try await house.until { $0.runners.values.contains { $0.phase == .starting } }
         let id = try #require(state.runners.keys.first)
         let lines = house.script.lines(about: id)
         #expect(lines.first == "write \(id) requested")
@@ -26,13 +26,13 @@ import Testing
         house.script.hold("register")
         house.script.hold("create")
         try await house.hook(1)
-        await house.script.until("register")
-        await house.script.until("create")
+        try await house.script.until("register")
+        try await house.script.until("create")
         house.script.release("create")
         // What was made is known, though the other half hangs.
-        await house.until { $0.runners.values.contains { $0.containerID != nil && $0.gitlabID == nil } }
+        try await house.until { $0.runners.values.contains { $0.containerID != nil && $0.gitlabID == nil } }
         house.script.release("register")
-        await house.script.until("start")
+        try await house.script.until("start")
     }
 
     /// The write that tells a later life where to find it hangs: so does the start.
@@ -40,15 +40,15 @@ import Testing
         let house = try await House()
         house.script.hold("registered")
         try await house.hook(1)
-        await house.script.until("registered")
+        try await house.script.until("registered")
         let before = house.script.count("flush")
         house.script.hold("flush")
         house.script.release("registered")
-        await house.script.until("flush", count: before + 1)
+        try await house.script.until("flush", count: before + 1)
         _ = await house.coordinator.heartbeat()
         #expect(house.script.count("start") == 0)
         house.script.release("flush")
-        await house.script.until("start")
+        try await house.script.until("start")
         #expect(house.store.disk.runners.values.first?.gitlabID == 101)
     }
 
@@ -57,7 +57,7 @@ import Testing
         let house = try await House()
         house.script.fail(half)
         try await house.hook(1)
-        await house.until { $0.spawns.failed == 1 && $0.runners.isEmpty }
+        try await house.until { $0.spawns.failed == 1 && $0.runners.isEmpty }
         #expect(house.engine.objects.isEmpty && house.forge.now.registrations.isEmpty)
         #expect(house.script.count("start") == 0)
         let views = await house.coordinator.poolViews()
@@ -69,14 +69,14 @@ import Testing
         let house = try await House()
         house.script.fail("start")
         try await house.hook(1)
-        let state = await house.until { $0.runners.values.contains { $0.phase == .starting } && $0.inFlight.isEmpty }
+        let state = try await house.until { $0.runners.values.contains { $0.phase == .starting } && $0.inFlight.isEmpty }
         let id = try #require(state.runners.keys.first)
         house.engine.leave(id)
         await house.pass(.seconds(1))
-        await house.settled()
+        try await house.settled()
         house.forge.change { $0.hasContact = true }
         await house.pass(.seconds(1))
-        await house.until { $0.runners[id]?.phase == .ready }
+        try await house.until { $0.runners[id]?.phase == .ready }
         #expect(house.script.count("remove") == 0)
     }
 }

@@ -11,16 +11,16 @@ import Testing
         let house = try await House()
         house.script.hold("create")
         try await house.hook(1)
-        await house.script.until("create")
-        let settling = Task {
+        try await house.script.until("create")
+        let settling = Task<Void, any Error> {
             await house.coordinator.settle(within: .seconds(47))
             house.script.note("settled")
         }
         // A time that nothing else waits for.
-        await house.clock.sleeper(for: .seconds(47))
+        try await house.clock.sleeper(for: .seconds(47))
         try await house.hook(2)
         house.script.release("create")
-        await settling.value
+        try await outcome(of: settling)
         let script = house.script
         #expect(try #require(script.index(of: "start")) < #require(script.index(of: "settled")))
         #expect(house.store.disk.runners.values.map(\.phase) == [.starting])
@@ -35,20 +35,20 @@ import Testing
         let house = try await House()
         house.script.hold("create")
         try await house.hook(1)
-        await house.script.until("create")
-        let settling = Task { await house.coordinator.settle(within: .seconds(11)) }
-        await house.clock.sleeper(for: .seconds(11))
+        try await house.script.until("create")
+        let settling = Task<Void, any Error> { await house.coordinator.settle(within: .seconds(11)) }
+        try await house.clock.sleeper(for: .seconds(11))
         house.clock.advance(by: .seconds(11))
-        await settling.value
+        try await outcome(of: settling)
         #expect(house.script.count("start") == 0)
         #expect(house.store.disk.runners.values.map(\.phase) == [.requested])
         house.script.release("create")
-        await house.script.until("start")
+        try await house.script.until("start")
     }
 
     @Test func settlingWhenNothingIsUnderWayIsOverAtOnce() async throws {
         let house = try await House()
-        await house.coordinator.settle(within: .seconds(1_000_000))
+        try await outcome { await house.coordinator.settle(within: .seconds(1_000_000)) }
         #expect(await house.coordinator.heartbeat().hasPrefix("no runners"))
     }
 
@@ -58,7 +58,7 @@ import Testing
         let house = try await House([House.pool("p"), House.pool("q", ["b"])])
         house.script.fail("create")
         try await house.hook(1)
-        await house.until { $0.pools[0].failures == 1 && $0.runners.isEmpty }
+        try await house.until { $0.pools[0].failures == 1 && $0.runners.isEmpty }
         house.script.mend("create")
         try await house.coordinator.setPaused(pool: "q", true)
         var (p, q) = (House.pool("p", max: 3), House.pool("q", ["b"]))
@@ -74,14 +74,14 @@ import Testing
         let house = try await House([House.pool("p"), House.pool("q", ["b"])])
         let runner = try await house.runner(in: "q")
         await house.coordinator.reload(House.configuration([House.pool("p")]))
-        await house.until { $0.runners[runner.id]?.phase == .stopping }
+        try await house.until { $0.runners[runner.id]?.phase == .stopping }
         #expect(await house.coordinator.runnerViews().map(\.reason) == ["its pool is no longer configured"])
     }
 
     @Test func aPoolThatWasPausedBeforeTheStartIsPaused() async throws {
         let house = try await House(paused: ["p"])
         try await house.hook(1)
-        await house.until { $0.waiting[JobRef(.default, 1)] == .poolPaused("p") }
+        try await house.until { $0.waiting[JobRef(.default, 1)] == .poolPaused("p") }
         #expect(house.script.count("register") == 0)
     }
 
@@ -90,33 +90,33 @@ import Testing
     @Test func eventsAreFollowedFromRunningToItsEnd() async throws {
         let house = try await House()
         #expect(house.script.count("followed") == 0)
-        let running = Task { await house.coordinator.run() }
-        await house.script.until("followed engine")
+        let running = Task<Void, any Error> { await house.coordinator.run() }
+        try await house.script.until("followed engine")
         let runner = try await house.runner()
         house.engine.tell(.outOfMemory(runner: runner.id))
         house.engine.tell(.exited(runner: runner.id, exitCode: 0))
-        await house.until { $0.runners[runner.id] == nil }
+        try await house.until { $0.runners[runner.id] == nil }
         #expect(house.log.lines("The kernel killed a process of the runner at its memory limit").count == 1)
         // Another pool, another driver.
         await house.coordinator.reload(House.configuration([House.pool(), House.scope()]))
-        await house.script.until("followed systemd")
+        try await house.script.until("followed systemd")
         let looks = house.script.count("listed systemd")
         house.systemd.tell(.resync)
-        await house.script.until("listed systemd", count: looks + 1)
+        try await house.script.until("listed systemd", count: looks + 1)
         #expect(house.script.count("followed") == 2)
         running.cancel()
-        await running.value
-        await house.script.until("unfollowed engine")
-        await house.script.until("unfollowed systemd")
+        try await outcome(of: running)
+        try await house.script.until("unfollowed engine")
+        try await house.script.until("unfollowed systemd")
     }
 
     @Test func runningIsOverAtOnceWhenItWasCancelledBefore() async throws {
         let house = try await House()
-        let running = Task {
+        let running = Task<Void, any Error> {
             withUnsafeCurrentTask { $0?.cancel() }
             await house.coordinator.run()
         }
-        await running.value
-        await house.script.until("unfollowed engine")
+        try await outcome(of: running)
+        try await house.script.until("unfollowed engine")
     }
 }

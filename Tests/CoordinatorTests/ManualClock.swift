@@ -9,7 +9,7 @@ final class ManualClock: WallClock {
         var sleepers: [Int: (until: Timestamp, done: CheckedContinuation<Void, any Error>)] = [:]
         /// Were cancelled before they slept.
         var cancelled: Set<Int> = []
-        var watches: [(until: Timestamp, done: CheckedContinuation<Void, Never>)] = []
+        var watches: [(until: Timestamp, done: @Sendable (Result<Void, any Error>) -> Void)] = []
     }
 
     private let state = Mutex(State())
@@ -27,7 +27,7 @@ final class ManualClock: WallClock {
                     if state.cancelled.remove(id) != nil { return true }
                     let until = state.now + time
                     state.sleepers[id] = (until, done)
-                    for watch in state.watches where watch.until == until { watch.done.resume() }
+                    for watch in state.watches where watch.until == until { watch.done(.success(())) }
                     state.watches.removeAll { $0.until == until }
                     return false
                 }
@@ -55,15 +55,15 @@ final class ManualClock: WallClock {
     }
 
     /// Returns when somebody sleeps for so long from now.
-    func sleeper(for time: Duration) async {
-        await withCheckedContinuation { done in
+    func sleeper(for time: Duration) async throws {
+        try await waiting { done in
             let isThere = state.withLock { state in
                 let until = state.now + time
                 if state.sleepers.values.contains(where: { $0.until == until }) { return true }
                 state.watches.append((until, done))
                 return false
             }
-            if isThere { done.resume() }
+            if isThere { done(.success(())) }
         }
     }
 }

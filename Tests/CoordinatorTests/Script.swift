@@ -10,7 +10,7 @@ final class Script: Sendable {
     private struct Watch {
         var word: String
         var count: Int
-        var done: CheckedContinuation<Void, Never>
+        var done: @Sendable (Result<Void, any Error>) -> Void
     }
 
     private struct State {
@@ -47,7 +47,7 @@ final class Script: Sendable {
         state.lines.append(line)
         let (lines, watches) = (state.lines, state.watches)
         state.watches = watches.filter { watch in lines.count { $0.isCall(watch.word) } < watch.count }
-        for watch in watches where lines.count(where: { $0.isCall(watch.word) }) >= watch.count { watch.done.resume() }
+        for watch in watches where lines.count(where: { $0.isCall(watch.word) }) >= watch.count { watch.done(.success(())) }
     }
 
     // MARK: For tests
@@ -69,14 +69,14 @@ final class Script: Sendable {
     func mend(_ word: String) { state.withLock { $0.failures[word] = nil } }
 
     /// Returns when so many calls of a kind have been made since the beginning.
-    func until(_ word: String, count: Int = 1) async {
-        await withCheckedContinuation { done in
+    func until(_ word: String, count: Int = 1) async throws {
+        try await waiting { done in
             let isSo = state.withLock { state in
                 if state.lines.count(where: { $0.isCall(word) }) >= count { return true }
                 state.watches.append(Watch(word: word, count: count, done: done))
                 return false
             }
-            if isSo { done.resume() }
+            if isSo { done(.success(())) }
         }
     }
 

@@ -22,11 +22,11 @@ import Testing
         let id = try await house.coordinator.spawn(pool: "p").id
         #expect(try await words(house) == ["provisioning/requested"])
         house.script.release("create")
-        await house.until { $0.runners[id]?.phase == .starting && $0.inFlight.isEmpty }
+        try await house.until { $0.runners[id]?.phase == .starting && $0.inFlight.isEmpty }
         #expect(try await words(house) == ["provisioning/starting"])
         house.forge.change { $0.hasContact = true }
         await house.pass(.seconds(1))
-        await house.until { $0.runners[id]?.phase == .ready }
+        try await house.until { $0.runners[id]?.phase == .ready }
         #expect(try await words(house) == ["idle/ready"])
         try await house.hook(1, .running, runner: 101)
         #expect(try await words(house) == ["busy/ready"])
@@ -34,18 +34,18 @@ import Testing
         _ = try await house.coordinator.dismiss(id, force: false)
         #expect(try await words(house) == ["draining/pausing"])
         house.script.release("pause")
-        await house.until { $0.runners[id]?.phase == .draining }
+        try await house.until { $0.runners[id]?.phase == .draining }
         #expect(try await words(house) == ["draining/draining"])
         house.script.hold("signal")
         try await house.hook(1, .success, runner: 101)
-        await house.script.until("signal")
+        try await house.script.until("signal")
         #expect(try await words(house) == ["draining/stopping"])
         house.script.hold("remove")
         _ = try await house.coordinator.dismiss(id, force: true)
         #expect(try await words(house) == ["offline/ended"])
         house.script.release("signal")
         house.script.release("remove")
-        await house.until { $0.runners.isEmpty }
+        try await house.until { $0.runners.isEmpty }
         // What is gone is in the store, with its history, once that is written.
         try await house.coordinator.setPaused(pool: "p", true)
         let gone = try #require(try await house.coordinator.runnerView("autogit-runner-\(id)"))
@@ -70,11 +70,11 @@ import Testing
         house.script.fail("remove", Script.Failure(description: "500: device or resource busy"))
         _ = try await house.coordinator.dismiss(runner.id, force: true)
         for attempt in 1...3 {
-            await house.script.until("remove", count: attempt)
-            await house.until { $0.inFlight.isEmpty && $0.progress[runner.id]?.refusals == attempt }
+            try await house.script.until("remove", count: attempt)
+            try await house.until { $0.inFlight.isEmpty && $0.progress[runner.id]?.refusals == attempt }
             await house.pass(.seconds(70))
         }
-        await house.until { $0.stuckReason(of: runner.id) != nil }
+        try await house.until { $0.stuckReason(of: runner.id) != nil }
         let view = try json(try #require(await house.coordinator.runnerViews().first))
         #expect(view["stuck"] as? String == "500: device or resource busy" && view["status"] as? String == "offline")
         let warning = "the runner autogit-runner-\(runner.id) is stuck while it is ended: 500: device or resource busy"
@@ -88,7 +88,7 @@ import Testing
     @Test func aWaitingJobSaysWhy() async throws {
         let house = try await House()
         try await house.hook(1, tags: ["gpu"])
-        await house.until { !$0.waiting.isEmpty }
+        try await house.until { !$0.waiting.isEmpty }
         let text = "no pool has the tag gpu"
         let job = try #require(try await house.coordinator.jobView(1))
         #expect(try json(job)["waiting_reason"] as? String == text && job.status == "pending" && job.tags == ["gpu"])
@@ -102,7 +102,7 @@ import Testing
     @Test func aJobNamesItsRunnerAndItsTimes() async throws {
         let house = try await House()
         try await house.hook(1, tags: ["a"])
-        let state = await house.until { $0.runners.values.contains { $0.phase == .starting } }
+        let state = try await house.until { $0.runners.values.contains { $0.phase == .starting } }
         house.clock.advance(by: .seconds(3))
         try await house.hook(1, .running, runner: 101)
         let job = try #require(try await house.coordinator.jobView(1))
@@ -115,7 +115,7 @@ import Testing
         house.script.fail("list systemd", Script.Failure(description: "no bus"))
         house.script.fail("poll", Trouble("no route", isOutage: true))
         await house.pass(.seconds(61))
-        await house.until { $0.places[House.systemd]?.reach.trouble != nil && $0.forges[.default]?.reach.trouble != nil }
+        try await house.until { $0.places[House.systemd]?.reach.trouble != nil && $0.forges[.default]?.reach.trouble != nil }
         let health = house.coordinator.healthView()
         #expect(health.status == "degraded" && health.gitlab == "no route" && health.engine == "scope: no bus")
         #expect(await house.coordinator.heartbeat() == "no runners; no job waits; GitLab: no route; scope: no bus")

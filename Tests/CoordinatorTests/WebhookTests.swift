@@ -15,14 +15,14 @@ import Testing
         let house = try await House()
         house.script.fail("flush", Script.Failure(description: "the disk is full"))
         await #expect(throws: Script.Failure.self) { try await house.hook(1, tags: ["nobody"]) }
-        await house.until { $0.store.trouble != nil }
+        try await house.until { $0.store.trouble != nil }
         #expect(house.store.disk.jobs.isEmpty)
         #expect(house.coordinator.healthView().status == "degraded" && house.coordinator.healthView().store == "the disk is full")
 
         house.script.mend("flush")
         try await house.hook(2, tags: ["nobody"])
         #expect(house.store.disk.jobs.keys.sorted() == [JobRef(.default, 1), JobRef(.default, 2)])
-        await house.until { $0.store.trouble == nil }
+        try await house.until { $0.store.trouble == nil }
         #expect(house.coordinator.healthView().status == "healthy" && house.coordinator.healthView().store == "ok")
     }
 
