@@ -19,7 +19,7 @@ struct House: Sendable {
     private let plans = Plans()
 
     /// Recovered, with everything looked at.
-    init(_ pools: [Pool] = [pool()], paused: Set<String> = [], polling: Duration = .seconds(30)) async throws {
+    init(_ pools: [Pool] = [pool()], paused: Set<String> = [], polling: Duration = .seconds(30), seed: UInt64 = 1) async throws {
         store = FakeStore(script, Memory(instance: "house", jobs: [], runners: [], finishedJobs: [], pausedPools: paused))
         forge = FakeForge(script, store)
         engine = FakeDriver(script, store, "engine")
@@ -27,7 +27,7 @@ struct House: Sendable {
         let plans = plans
         coordinator = Coordinator(
             Self.configuration(pools, polling: polling), forges: [.default: forge], drivers: [Self.engine: engine, Self.systemd: systemd], store: store,
-            clock: clock, log: log.logger, seed: 1, watch: { plans.saw($0) })
+            clock: clock, log: log.logger, seed: seed, watch: { plans.saw($0) })
         try await coordinator.recover()
         try await settled()
     }
