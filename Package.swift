@@ -131,6 +131,9 @@ let package = Package(
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
         .testTarget(name: "HTTPTransferTests", dependencies: ["HTTPTransfer", "TestBench"], swiftSettings: ours),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: ours),
+        .testTarget(
+            name: "CoordinatorTests", dependencies: ["Coordinator", "Fleet", "ControlModel", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "GitLabTests", dependencies: ["GitLab", "Fleet", "GitLabSimulator", "HTTPTransfer"], resources: [.copy("Payloads")],

@@ -135,9 +135,15 @@ public actor Coordinator {
         }
         let (hands, instance, launch) = (hands, state.instance, spec)
         Task {
-            let result = await hands.carryOut(action, instance: instance, spec: launch) { id, step in await self.observe(.launching(id, step)) }
+            let result = await hands.carryOut(action, instance: instance, spec: launch) { id, step in await self.launching(id, step) }
             self.observe(.done(action, result))
         }
+    }
+
+    /// - Returns: whether the runner is still wanted.
+    private func launching(_ id: RunnerID, _ step: LaunchStep) -> Bool {
+        observe(.launching(id, step))
+        return state.runners[id]?.phase == .requested && !state.isEvacuating
     }
 
     private func wake(at time: Timestamp?) {
@@ -206,8 +212,20 @@ public actor Coordinator {
     /// changes are on disk. The next start of the daemon continues the rest.
     public func settle(within time: Duration) async {
         observe(.stopping)
+        let end = clock.now() + time
         _ = await wait(until: { !$0.isActing }, within: time)
-        do { try await store.flush() } catch { observe(.stored(Trouble("\(error)", isOfStore: true))) }
+        // A disk that hangs must not hold up the end.
+        let alarm = Waiter(nil)
+        Task {
+            do { try await store.flush() } catch { self.observe(.stored(Trouble("\(error)", isOfStore: true))) }
+            self.giveUp(alarm)
+        }
+        let timer = Task {
+            try? await clock.sleep(for: max(.zero, end - clock.now()))
+            self.giveUp(alarm)
+        }
+        await withCheckedContinuation { alarm.continuation = $0 }
+        timer.cancel()
     }
 
     /// - Returns: whether it holds; false when the time is over.

@@ -28,7 +28,7 @@ struct Hands: Sendable {
     ///   - spec: of a launch.
     ///   - report: told of the steps of a launch, while it goes on.
     func carryOut(
-        _ action: Action, instance: String, spec: RunnerSpec?, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Void
+        _ action: Action, instance: String, spec: RunnerSpec?, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
     ) async -> Result<Answer, Trouble> {
         do {
             if action.needsIntent { try await flush() }
@@ -43,7 +43,7 @@ struct Hands: Sendable {
     }
 
     private func perform(
-        _ action: Action, instance: String, spec: RunnerSpec?, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Void
+        _ action: Action, instance: String, spec: RunnerSpec?, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
     ) async throws -> Answer {
         switch action {
         case .leave, .end, .refuse, .abandon: break
@@ -84,7 +84,7 @@ struct Hands: Sendable {
 
     // MARK: Launching
 
-    private func launch(_ spec: RunnerSpec, report: @escaping @Sendable (LaunchStep) async -> Void) async throws {
+    private func launch(_ spec: RunnerSpec, report: @escaping @Sendable (LaunchStep) async -> Bool) async throws {
         let forge = try forge(spec.pool.forge)
         let driver = try driver(spec.pool.place)
         // Registering and creating don't need each other; a launch takes as long as the slower of the two.
@@ -95,35 +95,37 @@ struct Hands: Sendable {
         try created.get()
         // From here on it may take a job at any moment: a daemon that is killed now must find it again.
         try await flush()
+        // An operator may have sent it away meanwhile.
+        guard await report(.prepared) else { throw Trouble.unwanted }
         do {
             try await driver.start(spec, credentials: RunnerCredentials(url: forge.runnerURL, token: registration.token))
-            await report(.started)
+            _ = await report(.started)
         } catch {
-            await report(.startUnclear(Trouble(error)))
+            _ = await report(.startUnclear(Trouble(error)))
         }
     }
 
     private func register(
-        _ spec: RunnerSpec, with forge: any Forge, _ report: @Sendable (LaunchStep) async -> Void
+        _ spec: RunnerSpec, with forge: any Forge, _ report: @Sendable (LaunchStep) async -> Bool
     ) async -> Result<Registration, Trouble> {
         do {
             let registration = try await forge.register(spec)
-            await report(.registered(registration.id))
+            _ = await report(.registered(registration.id))
             return .success(registration)
         } catch {
-            await report(.registrationFailed(Trouble(error)))
+            _ = await report(.registrationFailed(Trouble(error)))
             return .failure(Trouble(error))
         }
     }
 
     private func create(
-        _ spec: RunnerSpec, with driver: any RunnerDriver, _ report: @Sendable (LaunchStep) async -> Void
+        _ spec: RunnerSpec, with driver: any RunnerDriver, _ report: @Sendable (LaunchStep) async -> Bool
     ) async -> Result<Void, Trouble> {
         do {
-            await report(.created(try await driver.create(spec)))
+            _ = await report(.created(try await driver.create(spec)))
             return .success(())
         } catch {
-            await report(.creationFailed(Trouble(error)))
+            _ = await report(.creationFailed(Trouble(error)))
             return .failure(Trouble(error))
         }
     }

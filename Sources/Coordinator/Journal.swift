@@ -8,7 +8,7 @@ struct Journal: Sendable {
     func write(_ event: FleetEvent) {
         let level = event.severity.level
         guard level >= log.logLevel else { return }
-        var metadata: Logger.Metadata = [:]
+        var metadata: Logger.Metadata = ["event": "\(event.code)"]
         for field in event.fields { metadata[field.name] = "\(field.value)" }
         if let incident = event.incident { metadata.merge(incident.field) { _, new in new } }
         log.log(level: level, "\(event.message)", metadata: metadata)

@@ -38,14 +38,24 @@ public struct JournalLogHandler: LogHandler {
 
     /// Logs one message.
     public func log(event: LogEvent) {
+        let metadata = metadata.merging(event.metadata ?? [:]) { _, new in new }
         var fields = [
-            "MESSAGE=\(event.message)", "PRIORITY=\(event.level.syslogPriority)", "SYSLOG_IDENTIFIER=\(identifier)", "CODE_FILE=\(event.file)",
+            "MESSAGE=\(Self.line("\(event.message)", metadata))", "PRIORITY=\(event.level.syslogPriority)", "SYSLOG_IDENTIFIER=\(identifier)", "CODE_FILE=\(event.file)",
             "CODE_LINE=\(event.line)", "CODE_FUNC=\(event.function)",
         ]
-        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { _, new in new }) {
+        for (key, value) in metadata {
             fields.append("\(Self.fieldName(key))=\(value)")
         }
         JournalWriter.shared.write(fields)
+    }
+
+    /// The keys that are for programs only.
+    static let hidden: Set<String> = ["message_id", "event"]
+
+    /// As `journalctl` shows it: messages are constant, so the facts follow, as `key=value`.
+    static func line(_ message: String, _ metadata: Logger.Metadata) -> String {
+        let shown = metadata.filter { !hidden.contains($0.key) }.sorted { $0.key < $1.key }
+        return shown.isEmpty ? message : message + "  " + shown.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
     }
 
     /// `message_id` selects an entry of the message catalog; all other keys get our prefix. Field names consist of upper-case letters,

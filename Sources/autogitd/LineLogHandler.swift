@@ -26,6 +26,7 @@ struct LineLogHandler: LogHandler {
         var fields = metadata.merging(event.metadata ?? [:]) { _, new in new }
         // For the journal only.
         fields["message_id"] = nil
+        fields["event"] = nil
         var text = Self.printable("\(event.message)")
         if !fields.isEmpty {
             text += "  " + fields.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.printable("\($0.value)"))" }.joined(separator: " ")

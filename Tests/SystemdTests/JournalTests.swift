@@ -10,6 +10,13 @@ import Testing
     ])
     func keysBecomeFieldNames(key: String, field: String) { #expect(JournalLogHandler.fieldName(key) == field) }
 
+    /// `journalctl` shows the message only, and messages are constant.
+    @Test func factsFollowTheMessage() {
+        let metadata: Logger.Metadata = ["runner": "abc", "reason": "no space", "message_id": "1f", "event": "stuck"]
+        #expect(JournalLogHandler.line("Runner is stuck", metadata) == "Runner is stuck  reason=no space runner=abc")
+        #expect(JournalLogHandler.line("Stopped", [:]) == "Stopped")
+    }
+
     @Test func prioritiesAreSyslogs() {
         #expect([Logger.Level.trace, .info, .notice, .warning, .error, .critical].map(\.syslogPriority) == [7, 6, 5, 4, 3, 2])
     }

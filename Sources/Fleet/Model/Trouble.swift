@@ -35,6 +35,9 @@ public struct Trouble: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// The same as `text`.
     public var description: String { text }
+
+    /// Of a launch that was broken off, because nobody wants the runner any more.
+    public static let unwanted = Trouble("it is not wanted any more", isOutage: true)
 }
 
 /// Whether something answers: a GitLab, an engine, the database.

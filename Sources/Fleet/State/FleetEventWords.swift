@@ -56,6 +56,9 @@ extension FleetEvent {
         }
     }
 
+    /// One word for the kind of event, for programs: `startFailed`, `jobWaits`.
+    public var code: String { String("\(kind)".prefix { $0 != "(" }) }
+
     private var jobNumber: String { job.map { "\($0.id.id)" } ?? subject ?? "" }
 
     /// How much it matters to the operator: the level of its journal line.

@@ -77,6 +77,8 @@ public struct FleetState: Sendable {
     var flushAt: Timestamp?
     var expireAt: Timestamp?
     var dice: SplitMix
+    /// Observations taken so far: what came first, where times are too coarse to say.
+    private(set) var sequence = 0
     private var news: [FleetEvent] = []
     private var unsaved: [Change] = []
 
@@ -93,6 +95,7 @@ public struct FleetState: Sendable {
     /// The reducer. Whatever happens is an observation, and this is all that follows from it.
     /// - Returns: the changes to report, in their order.
     public mutating func take(_ observation: Observation, at now: Timestamp) -> [FleetEvent] {
+        sequence += 1
         switch observation {
         case .remembered(let memory): recall(memory, at: now)
         case .configured(let configuration): configure(configuration, at: now)
@@ -229,11 +232,11 @@ struct Progress: Sendable {
     var refusals = 0
     /// When GitLab is asked again whether it has called.
     var contact = Backoff()
-    /// When GitLab last said which jobs it has, and when it was last asked.
+    /// When GitLab last said which jobs it has, and which observation last asked it.
     var verifiedAt: Timestamp?
-    var verifyBegan: Timestamp?
-    /// When its job last changed here: an answer to an older question says nothing.
-    var jobChangedAt: Timestamp?
+    var verifyBegan: Int?
+    /// Which observation last changed its job here: an answer to an older question says nothing.
+    var jobChangedAt: Int?
     /// It exited before the answer to its start came.
     var exitedEarly = false
     var earlyCode: Int?

@@ -102,7 +102,7 @@ extension FleetState {
             tell(.jobStarted, runners[id], job: job)
         } else if job.status.isOver, runner.job == job.id {
             update(id) { $0.finishedJob(job.id.id, at: now) }
-            progress[id]?.jobChangedAt = now
+            progress[id]?.jobChangedAt = sequence
             tell(.jobFinished, runners[id], job: job)
         } else if job.status.isOver {
             tell(.jobEnded, job: job)
@@ -112,7 +112,7 @@ extension FleetState {
     mutating func tookJob(_ id: RunnerID, _ job: JobID, at now: Timestamp) {
         let isFirst = runners[id]?.contactedAt == nil
         update(id) { $0.tookJob(job, at: now) }
-        progress[id]?.jobChangedAt = now
+        progress[id]?.jobChangedAt = sequence
         if isFirst { noteContact(id, at: now) }
     }
 

@@ -31,6 +31,8 @@ public enum LaunchStep: Sendable, Equatable {
     case registrationFailed(Trouble)
     case created(String)
     case creationFailed(Trouble)
+    /// Registered and created, and about to be started if it is still wanted.
+    case prepared
     case started
     /// The start failed, and may have taken effect all the same.
     case startUnclear(Trouble)

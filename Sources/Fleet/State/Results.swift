@@ -36,6 +36,7 @@ extension FleetState {
             }
             // The engine may have made it all the same.
             look(at: runner.place, by: now + Beat.look)
+        case .prepared: break
         case .started:
             started(id, trouble: nil, at: now)
         case .startUnclear(let trouble):
@@ -71,6 +72,7 @@ extension FleetState {
         switch (action, result) {
         case (.launch, .success): break
         case (.launch(let id, _, _), .failure(let trouble)):
+            if trouble == .unwanted { return end(id, "it was not wanted any more", failed: false, at: now) }
             if trouble.isOfStore { progress[id]?.isBlameless = true }
             fail(id, "start failed: \(trouble.text)", as: .spawnFailed, atLeast: trouble.retryAfter ?? .zero, at: now)
         case (.checkContact(let id, let registration), _): checked(id, registration, result, at: now)

@@ -25,7 +25,7 @@ extension FleetState {
             forges[forge, default: ForgeState()].sweepBegan = now
             forges[forge]?.sweepAt = now + Beat.sweep
         case .ask(let job, _): jobs[job]?.askedAt = now
-        case .verify(let id, _): progress[id]?.verifyBegan = now
+        case .verify(let id, _): progress[id]?.verifyBegan = sequence
         case .checkContact, .pause, .signal, .readLog, .remove, .ping, .unregister, .removeOrphan, .flush, .expire: break
         }
     }
@@ -187,7 +187,7 @@ extension FleetState {
 
     mutating func verified(_ id: RunnerID, _ running: [JobID], contacted: Bool, at now: Timestamp) {
         guard let runner = runners[id], runner.phase < .ended else { return }
-        if let changed = progress[id]?.jobChangedAt, let began = progress[id]?.verifyBegan, changed >= began {
+        if let changed = progress[id]?.jobChangedAt, let began = progress[id]?.verifyBegan, changed > began {
             // The question is older than our knowledge.
             progress[id]?.verifiedAt = nil
             progress[id]?.verifyBegan = nil

@@ -1,0 +1,59 @@
+import Fleet
+import Synchronization
+
+/// A disk that writes as late as it may: nothing is on it that was not flushed.
+final class FakeStore: StateStore {
+    struct Disk: Sendable {
+        var jobs: [JobRef: Job] = [:]
+        var runners: [RunnerID: Runner] = [:]
+        var history: [HistoryEntry] = []
+        var paused: Set<String> = []
+    }
+
+    private struct State {
+        var disk = Disk()
+        var pending: [Change] = []
+    }
+
+    private let script: Script
+    private let memory: Memory
+    private let state = Mutex(State())
+
+    init(_ script: Script, _ memory: Memory) { (self.script, self.memory) = (script, memory) }
+
+    var disk: Disk { state.withLock { $0.disk } }
+    /// What the disk has of a runner, in a word.
+    func phase(_ id: RunnerID) -> String { disk.runners[id]?.phase.rawValue ?? "-" }
+
+    func enqueue(_ changes: [Change]) { state.withLock { $0.pending += changes } }
+
+    func flush() async throws {
+        try await script.call("flush")
+        let written = state.withLock { state in
+            let changes = state.pending
+            state.pending = []
+            for change in changes {
+                switch change {
+                case .job(let job): state.disk.jobs[job.id] = job
+                case .runner(let runner): state.disk.runners[runner.id] = runner
+                case .history(let entry): state.disk.history.append(entry)
+                case .pool(let name, let paused): if paused { state.disk.paused.insert(name) } else { state.disk.paused.remove(name) }
+                }
+            }
+            let ids = Set(changes.compactMap { if case .runner(let runner) = $0 { runner.id } else { nil } })
+            return ids.compactMap { state.disk.runners[$0] }
+        }
+        for runner in written {
+            let made = [runner.gitlabID.map { "\($0)" }, runner.containerID].compactMap { $0 }
+            script.note((["write", runner.id, runner.phase.rawValue] + made).joined(separator: " "))
+        }
+    }
+
+    func forget(before time: Timestamp) async throws { try await script.call("forget") }
+    func load() async throws -> Memory { memory }
+    func history(of runner: RunnerID) async throws -> [HistoryEntry] { disk.history.filter { $0.runner == runner } }
+    func recentJobs(limit: Int) async throws -> [Job] { Array(disk.jobs.values.sorted { $0.id > $1.id }.prefix(limit)) }
+    func job(_ id: JobRef) async throws -> Job? { disk.jobs[id] }
+    func runner(_ id: RunnerID) async throws -> Runner? { disk.runners[id] }
+    func jobCounts() async throws -> [String: Int] { disk.jobs.values.reduce(into: [:]) { $0[$1.status.rawValue, default: 0] += 1 } }
+}
