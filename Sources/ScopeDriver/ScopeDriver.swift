@@ -156,13 +156,10 @@ public final class ScopeDriver: RunnerDriver {
         try await onThread("reading the journal") { JournalTail.lines(identifier: Runner.name(of: runner), most: lines) }
     }
 
-    /// The journal has it all; `journalctl -t NAME -f` follows it.
+    /// The journal has it all; `journalctl -t NAME -f` shows the same. Only as fast as it is read.
     public func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
-        let text = try await logTail(runner, lines: lines).map { $0 + "\n" }.joined()
-        return AsyncThrowingStream { out in
-            out.yield(Array(text.utf8))
-            out.finish()
-        }
+        let watch = watch
+        return FollowedJournal(identifier: Runner.name(of: runner), lines: lines) { follow && watch.contains(runner) }.stream
     }
 
     public func events() -> AsyncStream<DriverEvent> {

@@ -113,7 +113,8 @@ import Testing
             settings: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\nimage = \"i\"\n")
         let path = "\(second.directory)/autogit.toml"
         let text = try String(contentsOfFile: path, encoding: .utf8)
-        try text.replacingOccurrences(of: "127.0.0.1:\(second.port)", with: "127.0.0.1:\(rig.daemon.port)").write(toFile: path, atomically: true, encoding: .utf8)
+        try text.replacingOccurrences(of: "127.0.0.1:\(second.port)", with: "127.0.0.1:\(rig.daemon.port)").write(
+            toFile: path, atomically: true, encoding: .utf8)
         await #expect(throws: DaemonUnderTest.NotRunning.self) { try await second.start() }
         // It ended by itself, and was not given up.
         #expect(await second.pid == nil)
