@@ -51,7 +51,8 @@ struct Autogitd: AsyncParsableCommand {
             // No core dump for what was to be expected.
             var none = rlimit()
             setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
-            return ParserProbe.run(config, lines: probe)
+            let config = config
+            return try await onThread("probing the configuration", stackSize: ParserProbe.stackSize) { ParserProbe.run(config, lines: probe) }
         }
         // Jobs in scopes run as our user: they must not read our memory, where the token is.
         if autogit_set_undumpable() != 0 { FileHandles.standardError("autogitd: the process cannot be made undumpable\n") }
@@ -107,8 +108,9 @@ struct SettingsFile: Sendable {
     ///   outside of the unit.
     /// - Throws: `InvalidSettings`, `NotConfigured`, `ThreadError`
     func read(asInstalled: Bool = false) async throws -> Settings {
-        // It waits for a child process, and for the disk.
-        try await onThread("reading the configuration") { try readNow(asInstalled: asInstalled) }
+        // It waits for a child process, and for the disk. The parser calls itself for each bracket: what the child survived
+        // must not end this process.
+        try await onThread("reading the configuration", stackSize: ParserProbe.stackSize * 2) { try readNow(asInstalled: asInstalled) }
     }
 
     private func readNow(asInstalled: Bool) throws -> Settings {

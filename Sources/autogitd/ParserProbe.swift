@@ -7,6 +7,9 @@ import Settings
 struct ParserProbe {
     let path: String
 
+    /// In bytes. Whoever parses afterwards has twice as much, and is not ended by a nesting that the child survived.
+    static let stackSize = 8 << 20
+
     /// What the child does.
     static func run(_ path: String, lines: Int) {
         // A file that is not there, or not TOML, is somebody else's to report.
