@@ -6,9 +6,11 @@ import Glibc
 /// Without lingering logind stops it, with everything in it, ten seconds after the user's last logout (logind.conf(5),
 /// `UserStopDelaySec=`). The setting is an empty file with the user's name, which logind reads at boot and loginctl creates.
 public struct Lingering: Sendable {
+    /// Whose systemd it is.
     public let user: UserRecord
     private let path: String
 
+    /// - Parameter folder: where systemd-logind keeps the files.
     public init(of user: UserRecord, folder: String = "/var/lib/systemd/linger") {
         self.user = user
         path = "\(folder)/\(user.name)"

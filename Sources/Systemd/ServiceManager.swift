@@ -5,6 +5,7 @@ import Fleet
 /// What a service tells the manager that started it (sd_notify(3)). Every call is nothing at all when no manager
 /// listens.
 public struct ServiceManager: Sendable {
+    /// The manager at `$NOTIFY_SOCKET`, or nobody (sd_notify(3)).
     public init() {}
 
     /// Whether a manager listens at all.
@@ -23,6 +24,7 @@ public struct ServiceManager: Sendable {
         send("RELOADING=1\nMONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
     }
 
+    /// The shutdown begins.
     public func stopping() { send("STOPPING=1") }
 
     /// Still alive; see `watchdogInterval`.

@@ -74,8 +74,11 @@ public enum UnitProperty: Sendable {
 /// Each call has a connection of its own: the bus may be restarted between two calls, and nothing piles up on an
 /// idle one. Calls block a thread of their own queue, never the caller's.
 public final class UnitManager: Sendable {
+    /// A loaded unit.
     public struct Unit: Sendable, Equatable {
+        /// With its suffix, such as `.service`.
         public var name: String
+        /// As `Description=` has it.
         public var description: String
         /// active, activating, deactivating, inactive or failed.
         public var activeState: String
@@ -85,9 +88,11 @@ public final class UnitManager: Sendable {
     private static let path = "/org/freedesktop/systemd1"
     private static let manager = "org.freedesktop.systemd1.Manager"
 
+    /// As `$DBUS_SESSION_BUS_ADDRESS` has it.
     public let address: String
     private let queue = DispatchQueue(label: "autogit.systemd", attributes: .concurrent)
 
+    /// A manager that may be there or not: nothing is called yet.
     public init(address: String) { self.address = address }
 
     private func perform<T: Sendable>(_ body: @escaping @Sendable (Bus) throws -> T) async throws -> T {
@@ -202,6 +207,7 @@ public final class UnitManager: Sendable {
         }
     }
 
+    /// Which interface of a unit has a property.
     public enum Kind: String, Sendable {
         case unit = "Unit"
         case service = "Service"
@@ -209,10 +215,14 @@ public final class UnitManager: Sendable {
         var interface: String { "org.freedesktop.systemd1.\(rawValue)" }
     }
 
+    /// A property that is a text.
+    /// - Throws: `BusError`
     public func text(_ property: String, of unit: String, _ kind: Kind) async throws -> String {
         try await perform { try Self.property($0, property, of: unit, kind, type: "s").text() ?? "" }
     }
 
+    /// A property that is a process id (`…PID`) or an `int32`.
+    /// - Throws: `BusError`
     public func number(_ property: String, of unit: String, _ kind: Kind) async throws -> Int64 {
         try await perform { bus in
             if property.hasSuffix("PID") { return Int64(try Self.property(bus, property, of: unit, kind, type: "u").number("u", as: UInt32.self)) }

@@ -2,9 +2,12 @@ import Glibc
 
 /// An entry of the user database (passwd(5)).
 public struct UserRecord: Sendable, Equatable {
+    /// The login name.
     public var name: String
+    /// The number.
     public var uid: UInt32
 
+    /// A record as a test gives it.
     public init(name: String, uid: UInt32) {
         self.name = name
         self.uid = uid

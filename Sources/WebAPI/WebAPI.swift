@@ -9,11 +9,13 @@ import ServiceLifecycle
 
 /// The HTTP API: the public side on TCP, and the control side, which may also write, on a Unix socket.
 public struct WebAPI: Sendable {
+    /// Who may do what.
     public struct Access: Sendable {
         /// What `X-Gitlab-Token` must be; nil when no secret is configured, and then no webhook is taken.
         public var webhookSecret: Secret?
         /// The bearer token for writing calls on TCP; nil allows none there.
         public var controlToken: Secret?
+        /// See the properties.
         public init(webhookSecret: Secret?, controlToken: Secret? = nil) {
             self.webhookSecret = webhookSecret
             self.controlToken = controlToken
@@ -29,6 +31,7 @@ public struct WebAPI: Sendable {
         public var reload: @Sendable () async throws -> ReloadView
         /// Where GitLab reaches the webhook, when nobody says.
         public var webhookURL: @Sendable () async throws -> String
+        /// See the properties.
         public init(reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () async throws -> String) {
             self.reload = reload
             self.webhookURL = webhookURL
@@ -42,6 +45,7 @@ public struct WebAPI: Sendable {
     /// For what anybody who reaches the port can cause.
     private let limited: LimitedLog
 
+    /// An API that serves nothing yet; see `server(at:trusted:onRunning:)`.
     public init(coordinator: Coordinator, access: Access, operations: Operations, log: Logger) {
         self.coordinator = coordinator
         self.access = access
