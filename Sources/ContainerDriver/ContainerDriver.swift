@@ -6,7 +6,9 @@ import Synchronization
 
 /// Runs each runner as a container of a Docker-compatible engine.
 public final class ContainerDriver: RunnerDriver {
+    /// The label that says which AutoGit a container belongs to.
     public static let instanceLabel = "autogit.instance"
+    /// The label with the runner's id.
     public static let runnerLabel = "autogit.runner"
 
     private let engine: Engine
@@ -35,6 +37,9 @@ public final class ContainerDriver: RunnerDriver {
         self.log = log
     }
 
+    /// Creates the container, after fetching the image if need be.
+    /// - Returns: the container's id.
+    /// - Throws: `EngineError`; for a failed pull with the registry's words, and then no outage.
     public func create(_ spec: RunnerSpec) async throws -> String {
         try await ensureImage(spec.pool.image)
         let body = Array(try JSONEncoder().encode(ContainerSpec(spec)))
@@ -49,12 +54,16 @@ public final class ContainerDriver: RunnerDriver {
         }
     }
 
+    /// Puts the runner's configuration and token into the container, and starts it.
+    /// - Throws: `EngineError`
     public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let name = Runner.name(of: spec.runner)
         try await engine.put(name, archive: RunnerArchive.bytes(for: spec, credentials), at: "/")
         try await engine.start(name)
     }
 
+    /// Sends a signal, such as `SIGQUIT`. A runner that has ended is no error.
+    /// - Throws: `EngineError` with the engine's words, such as for a signal that it doesn't know.
     public func signal(_ runner: RunnerID, _ signal: String) async throws {
         do {
             try await engine.kill(Runner.name(of: runner), signal: signal)
@@ -63,10 +72,14 @@ public final class ContainerDriver: RunnerDriver {
         }
     }
 
+    /// Kills and removes the container, and waits until it is gone. One that isn't there is no error.
+    /// - Throws: `EngineError` with the engine's words when it can't remove the container.
     public func remove(_ runner: RunnerID) async throws {
         try await engine.remove(Runner.name(of: runner))
     }
 
+    /// All containers of this AutoGit.
+    /// - Throws: `EngineError`
     public func list() async throws -> [DriverObject] {
         try await engine.containers(label: "\(Self.instanceLabel)=\(instance)").compactMap { found in
             guard let runner = found.Labels?[Self.runnerLabel] else { return nil }
@@ -78,10 +91,14 @@ public final class ContainerDriver: RunnerDriver {
         }
     }
 
+    /// The last lines that the runner wrote; none when it isn't there.
+    /// - Throws: `EngineError`
     public func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {
         try await engine.logTail(Runner.name(of: runner), lines: lines)
     }
 
+    /// What the runner wrote, only as fast as it is read; the engine's stream ends with its reader.
+    /// - Throws: `EngineError`
     public func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         try await engine.log(Runner.name(of: runner), lines: lines, follow: follow)
     }
@@ -141,6 +158,8 @@ public final class ContainerDriver: RunnerDriver {
 
     // MARK: Events
 
+    /// What happens to the containers, for as long as it is read. A connection that is lost is made again with growing pauses;
+    /// `.resync` and `.disconnected` are told when that changes.
     public func events() -> AsyncStream<DriverEvent> {
         let (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
         let task = Task { [engine, instance, sleep] in

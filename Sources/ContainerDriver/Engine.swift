@@ -130,10 +130,15 @@ public struct Engine: Sendable {
 
     /// A container as the engine lists it; see the API's reference for its fields.
     public struct Summary: Decodable, Sendable {
+        /// The container's id.
         public var Id: String
+        /// With a slash before each.
         public var Names: [String]?
+        /// All labels.
         public var Labels: [String: String]?
+        /// Such as `created`, `running` or `exited`.
         public var State: String?
+        /// The state in words for people.
         public var Status: String?
     }
 

@@ -44,6 +44,9 @@ public final class ScopeDriver: RunnerDriver {
 
     // MARK: Starting
 
+    /// Makes the runner's folders.
+    /// - Returns: the scope's name.
+    /// - Throws: what the file system says.
     public func create(_ spec: RunnerSpec) async throws -> String {
         let folder = folder(spec.runner)
         for part in ["", "/identity", "/work"] {
@@ -53,6 +56,8 @@ public final class ScopeDriver: RunnerDriver {
         return scope(spec.runner)
     }
 
+    /// Writes the runner's configuration and token, and starts its process in its scope.
+    /// - Throws: `ScopeError`, `BusError`
     public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let folder = folder(spec.runner)
         for file in RunnerFiles.contents(for: spec, credentials) {
@@ -105,12 +110,16 @@ public final class ScopeDriver: RunnerDriver {
 
     // MARK: Ending
 
+    /// Sends a signal, such as `SIGQUIT`, to the main process. A runner that has ended is no error.
+    /// - Throws: `ScopeError` for a name that is not known; `BusError`.
     public func signal(_ runner: RunnerID, _ signal: String) async throws {
         guard let number = SignalNumber.of(signal) else { throw ScopeError(description: "\(signal) is not a known signal name") }
         // The main process only: its job's processes are its own to end.
         try await manager.kill(service(runner), who: "main", signal: number)
     }
 
+    /// Kills all processes and removes units and files; what isn't there is no error.
+    /// - Throws: `BusError`, what the file system says, or `ThreadError`.
     public func remove(_ runner: RunnerID) async throws {
         watch.remove(runner)
         try await manager.kill(scope(runner), who: "all", signal: SIGKILL)
@@ -126,6 +135,8 @@ public final class ScopeDriver: RunnerDriver {
 
     // MARK: Looking
 
+    /// All runners of this AutoGit that have a unit or a folder. Those that run are watched from now on.
+    /// - Throws: `BusError`
     public func list() async throws -> [DriverObject] {
         var found: [RunnerID: DriverObject] = [:]
         for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
@@ -151,20 +162,20 @@ public final class ScopeDriver: RunnerDriver {
         unit.lastIndex(of: ".").flatMap { Runner.id(ofName: unit[..<$0]) }
     }
 
+    /// The last lines that the runner wrote; none when the journal can't be read.
+    /// - Throws: `ThreadError`
     public func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {
         // The journal may be large, and its disk slow.
         try await onThread("reading the journal") { JournalTail.lines(identifier: Runner.name(of: runner), most: lines) }
     }
 
-    /// The journal has it all; `journalctl -t NAME -f` follows it.
+    /// The journal has it all; `journalctl -t NAME -f` shows the same. Only as fast as it is read.
     public func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
-        let text = try await logTail(runner, lines: lines).map { $0 + "\n" }.joined()
-        return AsyncThrowingStream { out in
-            out.yield(Array(text.utf8))
-            out.finish()
-        }
+        let watch = watch
+        return FollowedJournal(identifier: Runner.name(of: runner), lines: lines) { follow && watch.contains(runner) }.stream
     }
 
+    /// What the kernel says of the processes. Nothing is lost while it isn't read. To be asked for once.
     public func events() -> AsyncStream<DriverEvent> {
         let (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
         out.yield(.resync)

@@ -40,7 +40,8 @@ public struct JournalLogHandler: LogHandler {
     public func log(event: LogEvent) {
         let metadata = metadata.merging(event.metadata ?? [:]) { _, new in new }
         var fields = [
-            "MESSAGE=\(Self.line("\(event.message)", metadata))", "PRIORITY=\(event.level.syslogPriority)", "SYSLOG_IDENTIFIER=\(identifier)", "CODE_FILE=\(event.file)",
+            "MESSAGE=\(Self.line("\(event.message)", metadata))", "PRIORITY=\(event.level.syslogPriority)", "SYSLOG_IDENTIFIER=\(identifier)",
+            "CODE_FILE=\(event.file)",
             "CODE_LINE=\(event.line)", "CODE_FUNC=\(event.function)",
         ]
         for (key, value) in metadata {

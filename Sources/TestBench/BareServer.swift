@@ -23,6 +23,7 @@ public final class BareServer: Sendable {
     private let listening: Int32
     private let connections = Mutex<[ObjectIdentifier: BareConnection]>([:])
     private let accepted = Atomic<Int>(0)
+    private let isStopped = Atomic<Bool>(false)
 
     /// Listens at once.
     /// - Parameter handler: called for each request on its connection's thread. When it returns, the next request of the
@@ -44,6 +45,8 @@ public final class BareServer: Sendable {
         }
         let descriptor = listening
         Thread { [weak self] in
+            // Closed here and nowhere else: by then nobody accepts on its number, which the next server may get.
+            defer { close(descriptor) }
             while true {
                 let client = accept(descriptor, nil, nil)
                 guard client >= 0 else { return }
@@ -66,11 +69,11 @@ public final class BareServer: Sendable {
         }.start()
     }
 
-    /// Stops listening, and cuts all connections.
+    /// Stops listening, and cuts all connections. Done twice, it is done once.
     public func stop() {
+        guard isStopped.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else { return }
         // Ends the accept; closing alone would not.
         shutdown(listening, Int32(SHUT_RDWR))
-        close(listening)
         unlink(path)
         for connection in connections.withLock({ $0.values.map { $0 } }) { connection.end() }
     }

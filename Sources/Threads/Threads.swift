@@ -7,11 +7,13 @@ public struct ThreadError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The error number of pthread_create(3).
     public var code: Int32
 
+    /// An error as pthread_create(3) gives it.
     public init(name: String, code: Int32) {
         self.name = name
         self.code = code
     }
 
+    /// What happened, and what the operator can do.
     public var description: String {
         "no thread for \(name): \(String(cString: strerror(code))). Raise TasksMax= or MemoryMax= of the service, or free memory"
     }

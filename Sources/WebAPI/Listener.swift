@@ -7,6 +7,7 @@ import NIOExtras
 import NIOHTTPTypes
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
 
 /// The address of a listener.
 public enum ListeningAddress: Sendable {
@@ -17,9 +18,28 @@ public enum ListeningAddress: Sendable {
     case inherited(descriptor: Int32)
 }
 
-/// Serves HTTP on one socket. Hummingbird's own server can't use an open socket, so this runs its HTTP channel on SwiftNIO's bootstrap.
+extension ListeningAddress: CustomStringConvertible {
+    /// As operators write it.
+    public var description: String {
+        switch self {
+        case .tcp(let host, let port): "\(host):\(port)"
+        case .unix(let path): path
+        case .inherited(let descriptor): "the socket \(descriptor) from systemd"
+        }
+    }
+}
+
+/// A listener can't have its address.
+public struct ListenError: Error, Sendable, CustomStringConvertible {
+    /// The address, and what the system says.
+    public var description: String
+}
+
+/// Serves HTTP on one socket. Hummingbird's own server can't take a socket that is open already, so this puts
+/// its HTTP channel on SwiftNIO's bootstrap.
 ///
-/// `run()` returns once a graceful shutdown has answered every request in flight, and throws when the address can't be bound.
+/// `run()` returns when a graceful shutdown, or cancellation because another service failed, has answered every request that
+/// was under way. It throws `ListenError`.
 struct Listener: Service {
     let address: ListeningAddress
     let respond: @Sendable (Request, any Channel) async throws -> Response
@@ -48,13 +68,18 @@ struct Listener: Service {
                 httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)))
         let group = MultiThreadedEventLoopGroup.singleton
         let quiescing = ServerQuiescingHelper(group: group)
-        let server = try await open(http, quiescing, group)
+        let server: any Channel
+        do { server = try await open(http, quiescing, group) } catch {
+            throw ListenError(description: "cannot listen on \(address): \(error)")
+        }
         let streams = streams
         let closed = server.eventLoop.makePromise(of: Void.self)
-        try await withGracefulShutdownHandler {
+        let isEnding = Atomic(false)
+        try await withTaskCancellationOrGracefulShutdownHandler {
             await onRunning()
             try await closed.futureResult.get()
-        } onGracefulShutdown: {
+        } onCancelOrGracefulShutdown: {
+            guard isEnding.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else { return }
             streams.endAll()
             // Stop accepting first, and let connections accepted just now finish their set-up: one that is still inside of the
             // server's channel when that closes would be reset.

@@ -51,7 +51,8 @@ struct Autogitd: AsyncParsableCommand {
             // No core dump for an expected crash.
             var none = rlimit()
             setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
-            return ParserProbe.run(config, lines: probe)
+            let config = config
+            return try await onThread("probing the configuration", stackSize: ParserProbe.stackSize) { ParserProbe.run(config, lines: probe) }
         }
         // Jobs in scopes run as our user, and must not read the token in our memory.
         if autogit_set_undumpable() != 0 {
@@ -110,8 +111,9 @@ struct SettingsFile: Sendable {
     ///   outside of the unit.
     /// - Throws: `InvalidSettings`, `NotConfigured`, `ThreadError`
     func read(asInstalled: Bool = false) async throws -> Settings {
-        // It waits for a child process, and for the disk.
-        try await onThread("reading the configuration") { try readNow(asInstalled: asInstalled) }
+        // It waits for a child process, and for the disk. The parser calls itself for each bracket: what the child survived
+        // must not end this process.
+        try await onThread("reading the configuration", stackSize: ParserProbe.stackSize * 2) { try readNow(asInstalled: asInstalled) }
     }
 
     private func readNow(asInstalled: Bool) throws -> Settings {

@@ -83,7 +83,9 @@ struct Daemon {
         log.info(
             "AutoGit \(autogitVersion) serves \(settings.gitlab.url) with \(settings.pools.count) pools",
             metadata: ["instance": "\(memory.instance)", "engine": "\(engine.socket)"])
-        try await group.run()
+        do { try await group.run() } catch let error as ListenError {
+            throw StartError(message: "\(error). Stop the program that has this address, or name another under [listen].")
+        }
         if sockets["control"] == nil { unlink(settings.controlSocket) }
         log.info("Stopped; runners and their jobs keep running")
     }

@@ -7,6 +7,9 @@ import Settings
 struct ParserProbe {
     let path: String
 
+    /// In bytes. Whoever parses afterwards has twice as much, and is not ended by a nesting that the child survived.
+    static let stackSize = 8 << 20
+
     /// The child's part.
     static func run(_ path: String, lines: Int) {
         // The parent reports a file that is missing, or not TOML.

@@ -9,7 +9,9 @@ import Testing
     /// GitLab was installed afresh between the look and the removal, and the number is somebody else's by now.
     @Test func aGhostsNumberIsLookedAtAgainBeforeItIsRemoved() async throws {
         let house = try await House()
-        house.forge.change { $0.registrations[7] = ForgeRunner(id: 7, description: "autogit-runner-gone", maintenanceNote: "instance=house ", hasContacted: true) }
+        house.forge.change {
+            $0.registrations[7] = ForgeRunner(id: 7, description: "autogit-runner-gone", maintenanceNote: "instance=house ", hasContacted: true)
+        }
         house.script.fail("unregister", Trouble("502", isOutage: true))
         await house.pass(.seconds(600))
         try await house.script.until("unregister")
@@ -33,7 +35,9 @@ import Testing
         let sweeps = house.script.count("registrations")
         await house.pass(.seconds(601))
         try await house.script.until("registrations", count: sweeps + 1)
-        try await house.until { $0.forges[.default]?.sweepBegan == house.clock.now() && !$0.isUnderWay(.sweep(.default)) && !$0.isUnderWay(.place(House.engine)) }
+        try await house.until {
+            $0.forges[.default]?.sweepBegan == house.clock.now() && !$0.isUnderWay(.sweep(.default)) && !$0.isUnderWay(.place(House.engine))
+        }
         house.engine.leave("stranger")
         await house.pass(.seconds(1))
         house.script.release("remove")

@@ -105,6 +105,26 @@ import Testing
         try await rig.end()
     }
 
+    /// Not a log, but the same: whatever keeps one service from ending keeps the daemon from ending.
+    @Test func anAddressThatIsTakenEndsTheDaemonAndIsToldOnce() async throws {
+        let rig = try await rig()
+        let second = try DaemonUnderTest(
+            program: product("autogitd"), directory: rig.daemon.directory + "/second", gitlab: rig.gitlab.url, token: "glpat-x", engine: rig.engine.socket,
+            settings: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\nimage = \"i\"\n")
+        let path = "\(second.directory)/autogit.toml"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        try text.replacingOccurrences(of: "127.0.0.1:\(second.port)", with: "127.0.0.1:\(rig.daemon.port)").write(
+            toFile: path, atomically: true, encoding: .utf8)
+        await #expect(throws: DaemonUnderTest.NotRunning.self) { try await second.start() }
+        // It ended by itself, and was not given up.
+        #expect(await second.pid == nil)
+        let told = second.log.components(separatedBy: "cannot listen on 127.0.0.1:\(rig.daemon.port)").count - 1
+        #expect(told == 1 && second.log.contains("Address already in use"), "\(second.log)")
+        await second.stop(SIGKILL)
+        #expect(await rig.stopDaemon() == 0)
+        try await rig.end()
+    }
+
     @Test func aReaderThatLeavesEndsTheEnginesStream() async throws {
         let rig = try await rig()
         let descriptor = try #require(BareSocket.open(rig.control, sending: rig.request))

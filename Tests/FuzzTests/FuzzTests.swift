@@ -120,7 +120,8 @@ import Testing
             register = "group:7"
             """
         var bender = Bender(random: SplitMix(seed: 5))
-        let inputs = ["[.x]\n", "a = [,]\n", "\n\n[[=\n"].map { Array($0.utf8) } + (0..<Self.cases / 100).map { _ in bender.bend(Array(good.utf8)) }
+        let texts = ["[.x]\n", "a = [,]\n", "\n\n[[=\n", "a = " + String(repeating: "[", count: 50_000)]
+        let inputs = texts.map { Array($0.utf8) } + (0..<Self.cases / 100).map { _ in bender.bend(Array(good.utf8)) }
         let scratch = try ScratchFolder("fuzz")
         let file = "\(scratch.path)/autogit.toml"
         for input in inputs {
