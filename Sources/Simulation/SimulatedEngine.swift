@@ -28,6 +28,8 @@ final class SimulatedEngine {
     /// Of scopes, whoever watches a process hears of its end.
     var watchers: [RunnerID: (DriverEvent) -> Void] = [:]
     var budget = HostBudget()
+    /// The greatest that `max_runners` of a pool has been.
+    var maximums: [String: Int] = [:]
     /// Runners that an operator took away by force.
     var forced: Set<RunnerID> = []
     /// All of them.
@@ -88,7 +90,9 @@ final class SimulatedEngine {
         container.isUnremovable = world.strikes("container that can't be removed", world.rates.unremovable)
         // What came late is nobody's, and what can't be removed is told of.
         let ofPool = containers.values.filter { $0.spec.pool.name == spec.pool.name && isOwned($0) && !$0.isUnremovable }.count
-        world.check(world.isLate || ofPool <= spec.pool.maxRunners, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(spec.pool.maxRunners)")
+        // Changed while the call was under way: what was right when it began is right.
+        let most = max(spec.pool.maxRunners, maximums[spec.pool.name] ?? 0)
+        world.check(world.isLate || ofPool <= most, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(most)")
         let memory = containers.values.filter(isOwned).reduce(Int64(0)) { $0 + $1.spec.pool.memory }
         world.check(world.isLate || memory <= budget.memory ?? .max, "4: more memory is promised than the host's budget")
         mostAtOnce = max(mostAtOnce, containers.count)

@@ -98,7 +98,17 @@ final class SimulatedGitLab {
         job.visibleFrom = world.now + (delay ?? (world.random.chance(0.2) ? world.random.between(0, 3000) : .zero))
         jobs[job.id] = job
         set(job.id, .pending)
+        if job.isHidden { tellAgain(job.id) }
         return job.id
+    }
+
+    /// A job that no poll shows and whose hook a dying daemon lost would be heard of by nobody: a person resends the hook.
+    private func tellAgain(_ id: JobID) {
+        world.after(.seconds(300)) {
+            guard let job = self.jobs[id], job.status == .pending else { return }
+            if self.world.disk.jobs[JobRef(.default, self.outside(id))]?.status.isActive != true { self.announce(job) }
+            self.tellAgain(id)
+        }
     }
 
     func set(_ id: JobID, _ status: JobStatus, runner: Int64? = nil) {

@@ -48,7 +48,12 @@ public final class Simulation: @unchecked Sendable {
     private lazy var oracle = Oracle(world: world)
     /// Hooks that came while no daemon was there: systemd's socket keeps them.
     private var backlog: [(JobID, [UInt8])] = []
-    private var pools: [Pool] { didSet { oracle.pools = pools } }
+    private var pools: [Pool] {
+        didSet {
+            oracle.pools = pools
+            for pool in pools { world.engine.maximums[pool.name] = max(world.engine.maximums[pool.name] ?? 0, pool.maxRunners) }
+        }
+    }
     public private(set) var lives = 0
     private var isEvacuating = false
     private var isQuietTime = false

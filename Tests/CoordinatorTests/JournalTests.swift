@@ -23,7 +23,10 @@ import Testing
         let lines = house.log.lines("GitLab does not answer as it should; trying again")
         #expect(lines.count == 1)
         #expect(lines.first?.level == .error)
-        #expect(lines.first?.fields == ["reason": "no route to gitlab.test", "subject": "gitlab", "message_id": Incident.gitlabUnreachable.rawValue])
+        #expect(
+            lines.first?.fields == [
+                "reason": "no route to gitlab.test", "subject": "gitlab", "message_id": Incident.gitlabUnreachable.rawValue, "event": "gitlabTrouble",
+            ])
         #expect(house.log.lines("GitLab answers again").map(\.level) == [.notice])
     }
 
@@ -84,7 +87,7 @@ import Testing
         journal.write(FleetEvent(.poolResumed, pool: "p"))
         journal.write(FleetEvent(.quarantined("boom"), pool: "p"))
         #expect(book.lines.map(\.level) == [.error])
-        #expect(book.lines.first?.fields == ["pool": "p", "reason": "boom", "message_id": Incident.poolQuarantined.rawValue])
+        #expect(book.lines.first?.fields == ["pool": "p", "reason": "boom", "message_id": Incident.poolQuarantined.rawValue, "event": "quarantined"])
     }
 
     /// Tokens, and what pools have in their environment, are in nothing that comes out.

@@ -71,6 +71,13 @@ import Testing
         #expect(!secret.matches("glpat-very-secre") && !secret.matches("") && !secret.matches("glpat-very-secretx"))
     }
 
+    @Test func whatAPoolsRunnersHaveInTheirEnvironmentDoesNotPrint() {
+        var pool = Pool(name: "p")
+        pool.env = ["PASSWORD": "very-secret"]
+        let spec = RunnerSpec(runner: "abc", instance: "i", pool: pool)
+        #expect(!"\(pool) \(String(reflecting: pool)) \(spec) \(PoolState(pool))".contains("very"))
+    }
+
     @Test func timesReadBackAsWritten() {
         let time = Timestamp(milliseconds: 1_764_000_000_123)
         #expect(Timestamp(iso8601: time.iso8601) == time)

@@ -106,6 +106,13 @@ public struct Pool: Sendable, Equatable {
     }
 }
 
+/// It prints as its name only: `env` can hold passwords, and must not reach a log or an error text by accident.
+extension Pool: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "pool \(name)" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 /// The most that all runners together may be promised.
 public struct HostBudget: Sendable, Equatable {
     /// Bytes; nil for no bound.
