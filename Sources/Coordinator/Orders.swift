@@ -150,7 +150,7 @@ extension Coordinator {
         for runner in state.runners.values {
             if runner.phase == .ended, !state.isUnderWay(runner) {
                 found.append(.init(what: "runner", name: runner.name, action: "remove", reason: runner.reason ?? "it ended"))
-            } else if let job = runner.job, state.jobs[job] == nil {
+            } else if let job = runner.job, !state.followsJob(of: runner) {
                 found.append(.init(what: "runner", name: runner.name, action: "ask GitLab what it does", reason: "nothing is known of its job \(job.id)"))
             }
         }

@@ -141,6 +141,7 @@ public struct NamedScenario: Sendable {
         (67, "a runner busy with a job of which no event came stayed busy for ever"),
         (417, "a start whose answer was lost was taken for failed, and the busy runner was removed"),
         (128, "a clock that was set back over a restart made a cooldown last as long as it was wrong"),
+        (709, "a job with the number of a busy runner's job, which a fresh GitLab gave out again, was taken for it"),
         (730, "a registration's number that a fresh GitLab gave out again was taken from its new owner"),
     ]
 }

@@ -13,6 +13,8 @@ final class SimulatedEngine {
         var manners = Manners.good
         var job: JobID?
         var isQuitting = false
+        /// Made after the call for it had failed, so that nobody knows of it before a look.
+        var isLate = false
         /// The engine answers 500 to whoever wants to remove it.
         var isUnremovable = false
         init(_ spec: RunnerSpec) { self.spec = spec }
@@ -85,6 +87,7 @@ final class SimulatedEngine {
         if spec.pool.driver == .container, world.now < pullsFailUntil { throw SimulatedFailure(description: "the image cannot be pulled", isOutage: false) }
         if containers[spec.runner] != nil { return spec.runner }
         let container = Container(spec)
+        container.isLate = world.isLate
         containers[spec.runner] = container
         world.note("engine: created \(spec.runner)")
         container.isUnremovable = world.strikes("container that can't be removed", world.rates.unremovable)
@@ -99,7 +102,7 @@ final class SimulatedEngine {
         return spec.runner
     }
 
-    private func isOwned(_ container: Container) -> Bool { world.disk.runners[container.spec.runner]?.isLive == true }
+    private func isOwned(_ container: Container) -> Bool { !container.isLate && world.disk.runners[container.spec.runner]?.isLive == true }
 
     func start(_ spec: RunnerSpec, token: Secret) throws {
         guard let container = containers[spec.runner] else { throw SimulatedFailure(description: "no such container", isOutage: false) }

@@ -258,6 +258,25 @@ import Testing
                 ForgeRunner(id: 9, description: "autogit-runner-two", maintenanceNote: nil, hasContacted: false), of: .default, since: scene.now))
     }
 
+    /// Found by seed 709: the job of a busy runner was gone with its GitLab, and another job got its number.
+    @Test func aJobOfAnotherGitLabWithTheSameNumberIsNotTheRunnersJob() {
+        var scene = Scene()
+        scene.add("one", job: 7)
+        scene.queue(7, tags: ["b"])
+        scene.pass(Beat.verify)
+        #expect(scene.plan().actions.contains(.verify("one", registration)))
+    }
+
+    /// Found by seed 677.
+    @Test func aContainerThatIsMadeAfterItsRemovalIsRemovedAgain() {
+        var scene = Scene()
+        scene.add("one", .ended)
+        step(&scene, .remove("one", Scene.place, registration), .success(.removal(container: nil, registration: Trouble("403"))))
+        look(&scene, [object("one", started: false)])
+        scene.pass(.seconds(60))
+        #expect(scene.plan().actions.contains(.remove("one", Scene.place, registration)))
+    }
+
     /// Found by seed 730: a GitLab that was installed afresh gave a number out again, and the end of its old owner took it from
     /// the new one.
     @Test func theEndOfAnOldOwnerTakesNoNumberFromANewOne() {

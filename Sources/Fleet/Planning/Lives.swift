@@ -89,7 +89,7 @@ extension Planner {
 
     /// A runner that is marked busy with a job that is not tracked: no event of it may ever come.
     private static func verifyUnknownJob(of runner: Runner, _ progress: Progress, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
-        guard let job = runner.job, state.jobs[job] == nil, let registration = runner.registration else { return }
+        guard runner.isBusy, !state.followsJob(of: runner), let registration = runner.registration else { return }
         let due = progress.verifiedAt.map { $0 + Beat.verify } ?? now
         if now >= due { plan.actions.append(.verify(runner.id, registration)) } else { plan.wake(at: due) }
     }

@@ -150,6 +150,13 @@ public struct FleetState: Sendable {
     // MARK: For those who only look
 
     /// The runner with this registration; nil when none that is not removed has it.
+    /// Whether the job that a runner has is tracked, so that news of it will reach the runner. A pending job of that number is another one, or
+    /// news is late.
+    public func followsJob(of runner: Runner) -> Bool {
+        guard let job = runner.job.flatMap({ jobs[$0]?.job }) else { return false }
+        return job.status.occupiesRunner && (job.runnerID ?? runner.gitlabID) == runner.gitlabID
+    }
+
     public func owner(of registration: RegistrationRef) -> RunnerID? { owners[registration] }
     /// The error of the step that a runner can't get past; nil unless it was refused three times.
     public func stuckReason(of runner: RunnerID) -> String? { progress[runner]?.stuck }
@@ -249,6 +256,7 @@ struct Progress: Sendable {
     var isSignaled = false
     var wantsLog = false
     var containerGone = false
+    var containerGoneAt: Timestamp?
     var registrationGone = false
     /// Why it can't be taken further.
     var stuck: String?

@@ -225,6 +225,7 @@ extension FleetState {
         if let place {
             notePlace(place, ofContainer, at: now)
             state.containerGone = ofContainer == nil
+            state.containerGoneAt = ofContainer == nil ? now : nil
         }
         if let registration {
             noteForge(registration.forge, ofRegistration, at: now)

@@ -159,6 +159,10 @@ extension FleetState {
         for runner in runners.values.filter({ $0.place == place }).sorted(by: { $0.id < $1.id }) {
             compare(runner, with: found[runner.id], began: began, at: now)
         }
+        // A creation that came after its time-out, and after the removal.
+        for object in objects where runners[object.runner]?.phase == .ended {
+            if let goneAt = progress[object.runner]?.containerGoneAt, goneAt < began { progress[object.runner]?.containerGone = false }
+        }
         var orphans: [RunnerID: Backoff] = [:]
         for object in objects where isOrphan(object, since: began) {
             orphans[object.runner] = places[place]?.orphans[object.runner] ?? Backoff()
