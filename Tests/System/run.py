@@ -210,7 +210,7 @@ class VirtualMachine(Suite):
         project, ids = self.gitlab.start("root/greedy")
         self.gitlab.wait(project, ids, ["failed"])
         found = self.until("the journal names it", lambda: self.sh("journalctl -u autogit -x MESSAGE_ID=2b1a9c47f0c34d0f8c7c6a4b5be1f608 -o short --no-pager"), 20)
-        check("killed at the memory limit of 192 MiB" in found and "raise memory in the pool scopes" in found, found)
+        check("killed a process of the runner at its memory limit" in found and "limit=192 MiB" in found and "raise memory in the pool scopes" in found, found)
         check(self.api("/health")["status"] == "healthy", "the daemon is not healthy")
 
     def test_cpu_quota_holds(self):

@@ -210,7 +210,7 @@ class Suite:
                 if not isinstance(error, Failed):
                     traceback.print_exc()
                 try:
-                    print(self.sh("journalctl -n 60 --no-pager -o short-precise | grep -v systemd-networkd", ok=False)[1], flush=True)
+                    print(self.sh("journalctl -n 4000 --no-pager -o short-precise | grep -v -e systemd-networkd -e 'Polling for jobs' | tail -n 90", ok=False)[1], flush=True)
                 except Exception:
                     break
         print(f"{self.name}: {self.passed} passed, {self.failed} failed, in {time.monotonic() - began:.0f} s", flush=True)
