@@ -32,7 +32,9 @@ struct EventConnection {
     private enum Told { case nothing, connected, disconnected }
 
     private var told = Told.nothing
-    private var pause = GrowingPause(first: .milliseconds(250), most: .seconds(30))
+    private static let retry = Backoff.Policy(first: .milliseconds(250), most: .seconds(30))
+    /// Streams in a row that failed before they had proved themselves.
+    private var failures = 0
     /// The last stream ended before it had proved itself.
     private var isDoubtful = false
     private var isProved = false
@@ -47,7 +49,7 @@ struct EventConnection {
     mutating func proved() -> DriverEvent? {
         isProved = true
         isDoubtful = false
-        pause.reset()
+        failures = 0
         return tellConnected()
     }
 
@@ -59,7 +61,8 @@ struct EventConnection {
 
     /// No stream could be opened.
     mutating func failed(_ why: String) -> (event: DriverEvent?, pause: Duration) {
-        let pause = pause.next()
+        failures += 1
+        let pause = Self.retry.wait(after: failures)
         if told == .disconnected { return (nil, pause) }
         told = .disconnected
         return (.disconnected(why), pause)

@@ -215,33 +215,33 @@ public actor Coordinator {
         let end = clock.now() + time
         _ = await wait(until: { !$0.isActing }, within: time)
         // A disk that hangs must not hold up the end.
-        let alarm = Waiter(nil)
-        Task {
-            do { try await store.flush() } catch { self.observe(.stored(Trouble("\(error)", isOfStore: true))) }
-            self.giveUp(alarm)
+        await pause(atMost: max(.zero, end - clock.now())) { waiter in
+            Task {
+                do { try await store.flush() } catch { self.observe(.stored(Trouble("\(error)", isOfStore: true))) }
+                waiter.resume()
+            }
         }
-        let timer = Task {
-            try? await clock.sleep(for: max(.zero, end - clock.now()))
-            self.giveUp(alarm)
-        }
-        await withCheckedContinuation { alarm.continuation = $0 }
-        timer.cancel()
     }
 
     /// - Returns: whether it holds; false when the time is over.
     func wait(until condition: @escaping @Sendable (FleetState) -> Bool, within time: Duration) async -> Bool {
         if condition(state) { return true }
-        let alarm = Waiter(nil)
-        let task = Task {
+        await pause(atMost: time) { waiters.append((condition, $0)) }
+        return condition(state)
+    }
+
+    /// Waits until the waiter that `arrange` is given is resumed, or until the time is over.
+    private func pause(atMost time: Duration, arrange: (Waiter) -> Void) async {
+        let waiter = Waiter(nil)
+        let alarm = Task {
             try? await clock.sleep(for: time)
-            self.giveUp(alarm)
+            self.giveUp(waiter)
         }
         await withCheckedContinuation {
-            alarm.continuation = $0
-            waiters.append((condition, alarm))
+            waiter.continuation = $0
+            arrange(waiter)
         }
-        task.cancel()
-        return condition(state)
+        alarm.cancel()
     }
 
     private func giveUp(_ waiter: Waiter) {

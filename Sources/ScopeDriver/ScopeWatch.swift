@@ -18,13 +18,16 @@ final class ScopeWatch: Sendable {
     /// A descriptor that becomes readable when the process ends, or a negated error number.
     typealias Opener = @Sendable (pid_t) -> Int32
 
+    private static let retry = Backoff.Policy(first: .milliseconds(50), most: .seconds(5))
+
     private struct Watched {
         var pid: pid_t
         /// -1 while there is none.
         var process: Int32
         /// When a process without a descriptor is looked at next.
         var lookAt: ContinuousClock.Instant?
-        var pause = GrowingPause(first: .milliseconds(50), most: .seconds(5))
+        /// Looks in a row that got no descriptor.
+        var failures = 0
         var memoryEvents: String?
         var inotifyWatch: Int32 = -1
         var kills = 0
@@ -98,7 +101,8 @@ final class ScopeWatch: Sendable {
         }
         // The second question needs no descriptor, and works where pidfd_open(2) is forbidden or missing.
         if descriptor == -ESRCH || (kill(watched.pid, 0) != 0 && errno == ESRCH) { return false }
-        watched.lookAt = .now + watched.pause.next()
+        watched.failures += 1
+        watched.lookAt = .now + Self.retry.wait(after: watched.failures)
         return true
     }
 

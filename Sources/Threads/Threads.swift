@@ -63,7 +63,7 @@ public func startThread(_ name: String, stackSize: Int = 512 << 10, _ body: @esc
 /// - Throws: what `body` throws; or `ThreadError`, when after ten tries within about three seconds there still is no thread;
 ///   or `CancellationError`, when it is cancelled between those tries. In both cases `body` has not run.
 public func onThread<T: Sendable>(_ name: String, stackSize: Int = 512 << 10, _ body: @escaping @Sendable () throws -> T) async throws -> T {
-    var pause = GrowingPause(first: .milliseconds(10), most: .seconds(1))
+    var tries = 0
     while true {
         let outcome: Outcome<T> = await withCheckedContinuation { done in
             do throws(ThreadError) {
@@ -75,8 +75,9 @@ public func onThread<T: Sendable>(_ name: String, stackSize: Int = 512 << 10, _ 
         switch outcome {
         case .ran(let result): return try result.get()
         case .noThread(let error):
-            guard pause.count < 9 else { throw error }
-            try await Task.sleep(for: pause.next())
+            tries += 1
+            guard tries < 10 else { throw error }
+            try await Task.sleep(for: .milliseconds(min(5 << tries, 1000)))
         }
     }
 }

@@ -46,13 +46,4 @@ import Testing
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
     }
-
-    @Test func pausesGrowUpToTheirBoundAndStartOver() {
-        var pause = GrowingPause(first: .milliseconds(250), most: .seconds(30))
-        #expect((0..<9).map { _ in pause.next() } == [250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000].map { .milliseconds($0) })
-        for _ in 0..<100 { _ = pause.next() }
-        #expect(pause.next() == .seconds(30))
-        pause.reset()
-        #expect(pause.next() == .milliseconds(250) && pause.count == 1)
-    }
 }

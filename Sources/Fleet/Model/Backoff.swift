@@ -12,6 +12,13 @@ public struct Backoff: Sendable, Equatable {
             self.most = most
         }
 
+        /// The wait after so many failures in a row, before jitter: `first`, doubled each time, up to `most`.
+        /// - Parameter failures: at least 1.
+        public func wait(after failures: Int) -> Duration {
+            // 2^30 times any useful first wait is beyond any useful bound, and does not overflow.
+            min(most, first * (1 << min(failures - 1, 30)))
+        }
+
         /// Starts in a pool.
         public static let launch = Policy(first: .seconds(1), most: .seconds(300))
         /// One step of a runner's end.
@@ -32,7 +39,7 @@ public struct Backoff: Sendable, Equatable {
         public static let refusal = Policy(first: .seconds(300), most: .seconds(3600))
     }
 
-    /// Failures in a row.
+    /// Failures in a row; those that were under way together count as one.
     public private(set) var failures = 0
     /// Nothing is tried before this time.
     public private(set) var until: Timestamp?
@@ -42,10 +49,16 @@ public struct Backoff: Sendable, Equatable {
 
     /// Counts a failure. The wait is between half of the policy's (`jitter` 0) and all of it (`jitter` 1), so that calls that failed together
     /// are not repeated together; it is never shorter than `atLeast`, the time that the other side asked for.
+    ///
+    /// Nothing is tried during a wait, so a failure then is that of a call that was under way already: it is the same
+    /// failure, and can only make the wait longer.
     public mutating func failed(_ policy: Policy, at now: Timestamp, jitter: Double = 1, atLeast: Duration = .zero) {
-        let doubled = policy.first * (1 << min(failures, 30))
+        if let until, now < until {
+            self.until = max(until, now + atLeast)
+            return
+        }
         failures += 1
-        let full = Double(min(policy.most, doubled).milliseconds)
+        let full = Double(policy.wait(after: failures).milliseconds)
         until = now + max(atLeast, .milliseconds(Int64(full * (0.5 + 0.5 * min(max(jitter, 0), 1)))))
     }
 

@@ -147,11 +147,9 @@ public struct PoolState: Sendable, Equatable {
     /// When a runner is started again after failed starts, other than by order; it may have passed. nil without failures in a row.
     public var retryAt: Timestamp? { starts.until }
 
-    /// Counts a failed start that is held against the pool itself. Several that were under way together and fail together are
-    /// one failure. See `Backoff.failed` for the parameters.
+    /// Counts a failed start that is held against the pool itself. See `Backoff.failed` for the parameters.
     public mutating func failed(_ error: String, at now: Timestamp, jitter: Double, atLeast: Duration = .zero) {
         lastError = error
-        if starts.isWaiting(at: now) { return }
         starts.failed(.launch, at: now, jitter: jitter, atLeast: atLeast)
     }
 

@@ -76,8 +76,7 @@ public struct Reachability: Sendable, Equatable {
         trouble = new
         isKnown = true
         goodSince = nil
-        // Several calls that were under way together and fail together are one failure.
-        if !backoff.isWaiting(at: now) { backoff.failed(policy, at: now, jitter: jitter, atLeast: new.retryAfter ?? .zero) }
+        backoff.failed(policy, at: now, jitter: jitter, atLeast: new.retryAfter ?? .zero)
         return isNews
     }
 }

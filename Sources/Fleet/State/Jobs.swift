@@ -120,7 +120,6 @@ extension FleetState {
 
     mutating func polled(_ forge: ForgeID, _ poll: Poll, at now: Timestamp) {
         let began = forges[forge]?.pollBegan ?? now
-        forges[forge]?.hasPolled = true
         let interval = configuration.pollInterval
         forges[forge]?.pollAt = now + .milliseconds(Int64(Double(interval.milliseconds) * (0.9 + 0.2 * dice.unit())))
         for job in poll.jobs { see(job, of: forge, asked: began, at: now) }

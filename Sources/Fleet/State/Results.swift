@@ -13,9 +13,7 @@ extension FleetState {
             noteForge(runner.forge, trouble, at: now)
             if trouble.isOutage {
                 progress[id]?.isBlameless = true
-                if forges[runner.forge]?.registering.isWaiting(at: now) != true {
-                    forges[runner.forge]?.registering.failed(.registering, at: now, jitter: dice.unit(), atLeast: trouble.retryAfter ?? .zero)
-                }
+                forges[runner.forge]?.registering.failed(.registering, at: now, jitter: dice.unit(), atLeast: trouble.retryAfter ?? .zero)
             } else if trouble.tokenRefused {
                 progress[id]?.isBlameless = true
             }
@@ -30,9 +28,7 @@ extension FleetState {
             notePlace(runner.place, trouble, at: now)
             if trouble.isOutage {
                 progress[id]?.isBlameless = true
-                if places[runner.place]?.creating.isWaiting(at: now) != true {
-                    places[runner.place]?.creating.failed(.look, at: now, jitter: dice.unit())
-                }
+                places[runner.place]?.creating.failed(.look, at: now, jitter: dice.unit())
             }
             // The engine may have made it all the same.
             look(at: runner.place, by: now + Beat.look)

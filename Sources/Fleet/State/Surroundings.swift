@@ -7,8 +7,6 @@ public struct ForgeState: Sendable {
     /// nil: at once.
     var pollAt: Timestamp?
     var pollBegan = Timestamp(milliseconds: 0)
-    /// Its list of jobs has been read in this life of the daemon.
-    public internal(set) var hasPolled = false
     /// The omissions of the last poll, a sentence each.
     public internal(set) var remarks: [String] = []
     var sweepAt: Timestamp?
