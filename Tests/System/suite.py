@@ -191,6 +191,16 @@ class Suite:
 
     # -- running
 
+    def show_the_fleet(self):
+        """What there was at a failure, to both sides."""
+        for path in ["/runners", "/jobs"]:
+            try:
+                print(f"{path}: {json.dumps(self.api(path))}", flush=True)
+            except (OSError, ValueError) as error:
+                print(f"{path}: {error}", flush=True)
+        units = "systemctl --user list-units --all --plain --no-legend 'autogit*'; systemctl --user list-jobs --no-legend; systemd-cgls --no-pager -u autogit.slice"
+        print(self.sh(self.as_user(units) + " 2>&1; ls /var/lib/autogit/scopes", ok=False)[1], flush=True)
+
     def run(self):
         began = time.monotonic()
         self.machine.start()
@@ -210,6 +220,7 @@ class Suite:
                 if not isinstance(error, Failed):
                     traceback.print_exc()
                 try:
+                    self.show_the_fleet()
                     print(self.sh("journalctl -n 4000 --no-pager -o short-precise | grep -v -e systemd-networkd -e 'Polling for jobs' | tail -n 90", ok=False)[1], flush=True)
                 except Exception:
                     break
