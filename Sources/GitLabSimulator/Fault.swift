@@ -127,6 +127,7 @@ extension Instance {
 
     func fault(for method: String, _ path: String) -> Fault? {
         requests["\(method) \(path)", default: 0] += 1
+        defer { changed() }
         return disturbances.fault(for: method, path)
     }
 

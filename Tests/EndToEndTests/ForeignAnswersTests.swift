@@ -29,11 +29,16 @@ extension EndToEndTests {
         let rig = try await rig(poll: "1s", pool: "max_runners = 1")
         _ = try await rig.daemon.control("POST", "/pools/p/pause")
         let ids = try await rig.gitlab.instance.createPipeline(project: rig.project.id)
+        let isTold = await rig.gitlab.instance.wait(seconds: 30) { $0.hooksAnswered.values.reduce(0, +) >= ids.count }
+        #expect(isTold)
         #expect(try await waits(rig, ids[0]))
         await rig.daemon.stop(SIGKILL)
         await rig.gitlab.instance.inject(fault, times: .max)
+        let calls = await rig.gitlab.instance.requests.values.reduce(0, +)
         try await rig.daemon.start()
-        try await Task.sleep(for: .seconds(2))
+        // The first questions, and one that was put again after the first answers.
+        let hasAsked = await rig.gitlab.instance.wait(seconds: 90) { $0.requests.values.reduce(0, +) >= calls + 4 }
+        #expect(hasAsked, "\(rig.daemon.log)")
         #expect(try await waits(rig, ids[0]), "\(rig.daemon.log)")
         await rig.gitlab.instance.healFaults()
         _ = try await rig.daemon.control("POST", "/pools/p/resume")
@@ -46,11 +51,6 @@ extension EndToEndTests {
     }
 
     private func waits(_ rig: Rig, _ id: Int64) async throws -> Bool {
-        let deadline = ContinuousClock.now + .seconds(10)
-        while ContinuousClock.now < deadline {
-            if try await rig.daemon.jobs().first(where: { $0.id == id })?.status == "pending" { return true }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        return false
+        try await rig.daemon.jobs().first { $0.id == id }?.status == "pending"
     }
 }
