@@ -29,7 +29,8 @@ let package = Package(
         .target(
             name: "Systemd", dependencies: ["CSystemd", "Fleet", "Threads", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .target(
-            name: "ScopeDriver", dependencies: ["CSystemd", "Systemd", "Fleet", "Threads", .product(name: "Logging", package: "swift-log")],
+            name: "ScopeDriver",
+            dependencies: ["CSystemd", "Systemd", "Fleet", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
         .target(name: "Threads", swiftSettings: ours),
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
@@ -46,8 +47,9 @@ let package = Package(
             swiftSettings: ours),
         .target(
             name: "ContainerDriver",
-            dependencies: ["Fleet", "HTTPTransfer", "Threads", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Fleet", "HTTPTransfer", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
+        .target(name: "RunnerConfiguration", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
         .target(
             name: "Store",
             dependencies: ["Fleet", .product(name: "GRDB", package: "GRDB.swift")],
@@ -161,6 +163,7 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(name: "SimulationTests", dependencies: ["autogit-simulate", "TestBench"], swiftSettings: ours),
         .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),
+        .testTarget(name: "RunnerConfigurationTests", dependencies: ["RunnerConfiguration", "Fleet", "TOMLKit"], swiftSettings: ours),
         .testTarget(
             name: "ContainerDriverTests", dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "TestBench"],
             swiftSettings: ours),

@@ -13,12 +13,15 @@ public final class ContainerDriver: RunnerDriver {
 
     private let engine: Engine
     private let instance: String
+    private let leftovers: JobLeftovers
     private let log: Logger
     /// Longest that fetching an image may take.
     private let pullTimeout: Duration
     /// Images that are there or on their way, so that ten runners fetch one image once, and a start needs no
     /// look. What failed is forgotten, and so is an image that a create didn't find.
-    private let images = Mutex<[String: Task<Void, any Error>]>([:])
+    private let images = Mutex<[String: Task<Image, any Error>]>([:])
+    /// Cache volumes that are there.
+    private let volumes = Mutex<Set<CacheVolume>>([])
     /// Waits between two event streams.
     private let sleep: @Sendable (Duration) async throws -> Void
 
@@ -33,6 +36,7 @@ public final class ContainerDriver: RunnerDriver {
         self.engine = engine
         self.sleep = sleep
         self.instance = instance
+        leftovers = JobLeftovers(engine: engine, instance: instance)
         self.pullTimeout = pullTimeout
         self.log = log
     }
@@ -42,7 +46,8 @@ public final class ContainerDriver: RunnerDriver {
     /// - Throws: `EngineError`; for a failed pull with the registry's words, and then no outage.
     public func create(_ spec: RunnerSpec) async throws -> String {
         try await ensureImage(spec.pool.image)
-        let body = Array(try JSONEncoder().encode(ContainerSpec(spec)))
+        if let volume = spec.pool.cacheVolume { try await ensureVolume(volume) }
+        let body = Array(try JSONEncoder().encode(ContainerSpec(spec, engineSocket: engine.socket)))
         let name = Runner.name(of: spec.runner)
         do {
             return try await engine.create(name: name, body: body)
@@ -58,8 +63,31 @@ public final class ContainerDriver: RunnerDriver {
     /// - Throws: `EngineError`
     public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let name = Runner.name(of: spec.runner)
-        try await engine.put(name, archive: RunnerArchive.bytes(for: spec, credentials), at: "/")
+        let owner = try await owner(spec, container: name)
+        try await engine.put(name, archive: RunnerArchive.bytes(for: spec, credentials, owner: owner), at: "/")
         try await engine.start(name)
+    }
+
+    /// The user of the container's first process, who has to be able to read its files.
+    private func owner(_ spec: RunnerSpec, container: String) async throws -> ContainerUser {
+        // Its runner needs the engine's socket, so it is root, whatever the image says.
+        guard spec.pool.executor == .shell else { return .root }
+        let image = try await ensureImage(spec.pool.image)
+        if let known = ContainerUser(image.user) { return known }
+        let passwd = try await engine.file("/etc/passwd", of: container) ?? []
+        guard let found = ContainerUser(image.user, passwd: String(decoding: passwd, as: UTF8.self)) else {
+            throw EngineError(
+                message: "the image \(spec.pool.image) is to run as the user \(image.user), whom its /etc/passwd does not have: name the user by number",
+                isOutage: false)
+        }
+        return found
+    }
+
+    private func ensureVolume(_ volume: CacheVolume) async throws {
+        if volumes.withLock({ $0.contains(volume) }) { return }
+        try await engine.createVolume(
+            volume.name(instance: instance), labels: [Self.instanceLabel: instance, "autogit.pool": volume.pool, "autogit.volume": "cache"])
+        volumes.withLock { _ = $0.insert(volume) }
     }
 
     /// Sends a signal, such as `SIGQUIT`. A runner that has ended is no error.
@@ -72,16 +100,18 @@ public final class ContainerDriver: RunnerDriver {
         }
     }
 
-    /// Kills and removes the container, and waits until it is gone. One that isn't there is no error.
-    /// - Throws: `EngineError` with the engine's words when it can't remove the container.
-    public func remove(_ runner: RunnerID) async throws {
-        try await engine.remove(Runner.name(of: runner))
+    /// Kills and removes the container, and waits until it is gone, and then what it had the engine make for its jobs. What isn't there
+    /// is no error.
+    /// - Throws: `EngineError` with the engine's words when it can't remove something.
+    public func remove(_ remains: Remains) async throws {
+        try await engine.remove(Runner.name(of: remains.runner))
+        try await leftovers.remove(remains)
     }
 
-    /// All containers of this AutoGit.
+    /// All containers of this AutoGit, and runners of which only containers of their jobs are left.
     /// - Throws: `EngineError`
     public func list() async throws -> [DriverObject] {
-        try await engine.containers(label: "\(Self.instanceLabel)=\(instance)").compactMap { found in
+        let runners = try await engine.containers(labels: ["\(Self.instanceLabel)=\(instance)"]).compactMap { found -> DriverObject? in
             guard let runner = found.Labels?[Self.runnerLabel] else { return nil }
             // Only these two states are ends; a container between create and start is not.
             let ended = found.State == "exited" || found.State == "dead"
@@ -89,6 +119,8 @@ public final class ContainerDriver: RunnerDriver {
                 id: found.Id, runner: runner, running: !ended, started: found.State == "running" || found.State == "paused" || found.State == "stopping",
                 exitCode: nil)
         }
+        let known = Set(runners.map(\.runner))
+        return runners + (try await leftovers.list()).filter { !known.contains($0.runner) }
     }
 
     /// The last lines that the runner wrote; none when it isn't there.
@@ -105,12 +137,20 @@ public final class ContainerDriver: RunnerDriver {
 
     // MARK: Images
 
-    private func ensureImage(_ image: String) async throws {
-        let fetching = images.withLock { known -> Task<Void, any Error> in
+    /// What is known of an image that is there.
+    private struct Image {
+        /// As its configuration has it.
+        var user: String
+    }
+
+    @discardableResult
+    private func ensureImage(_ image: String) async throws -> Image {
+        let fetching = images.withLock { known -> Task<Image, any Error> in
             if let task = known[image] { return task }
             let task = Task {
                 do {
-                    if try await !self.engine.imageExists(image) { try await self.pull(image) }
+                    if let user = try await self.engine.imageUser(image) { return Image(user: user) }
+                    return try await self.pull(image)
                 } catch {
                     self.images.withLock { $0[image] = nil }
                     throw error
@@ -119,11 +159,11 @@ public final class ContainerDriver: RunnerDriver {
             known[image] = task
             return task
         }
-        try await fetching.value
+        return try await fetching.value
     }
 
     /// - Throws: `EngineError`. Only an engine that does not answer is an outage; a registry that does not is the pull's own failure.
-    private func pull(_ image: String) async throws {
+    private func pull(_ image: String) async throws -> Image {
         log.info("Pulling the image \(image)", metadata: ["image": "\(image)"])
         let engine = engine
         let log = log
@@ -150,10 +190,11 @@ public final class ContainerDriver: RunnerDriver {
             defer { group.cancelAll() }
             _ = try await group.next()
         }
-        guard try await engine.imageExists(image) else {
+        guard let user = try await engine.imageUser(image) else {
             throw EngineError(message: "the image \(image) could not be pulled: check its name and the registry", isOutage: false)
         }
         log.info("Pulled the image \(image)", metadata: ["image": "\(image)"])
+        return Image(user: user)
     }
 
     // MARK: Events

@@ -1,11 +1,13 @@
 import Fleet
 import FoundationEssentials
+import RunnerConfiguration
 
 /// The body of `POST /containers/create`.
 struct ContainerSpec: Encodable {
     var Image: String
     var Entrypoint: [String]?
     var Cmd: [String]?
+    var User: String?
     var Env: [String]
     var Labels: [String: String]
     var StopSignal: String
@@ -23,14 +25,11 @@ struct ContainerSpec: Encodable {
         var Binds: [String]
     }
 
-    /// What a job needs to install packages with apt or apk as the container's root, and nothing that
-    /// reaches outside: change owners and modes, keep set-id bits, switch users, and let apt kill its
-    /// sandboxed fetchers.
-    static let capabilities = [
-        "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETFCAP",
-    ]
+    /// The path of the engine's socket in the runner's container, where clients look for it without being told.
+    static let engineSocket = "/var/run/docker.sock"
 
-    init(_ spec: RunnerSpec) {
+    /// - Parameter engineSocket: the engine's own, given to runners that have the engine make containers for their jobs.
+    init(_ spec: RunnerSpec, engineSocket: String) {
         let pool = spec.pool
         Image = pool.image
         if pool.command.isEmpty {
@@ -39,20 +38,30 @@ struct ContainerSpec: Encodable {
             Entrypoint = [pool.command[0]]
             Cmd = Array(pool.command.dropFirst())
         }
-        Env = pool.env.map { "\($0.key)=\($0.value)" }.sorted()
         Labels = [
             ContainerDriver.instanceLabel: spec.instance,
             ContainerDriver.runnerLabel: spec.runner,
             "autogit.pool": pool.name,
         ]
         StopSignal = pool.stopSignal
-        let drop = Set(pool.capabilitiesDrop)
-        let keep = Self.capabilities + pool.capabilitiesAdd.filter { !Self.capabilities.contains($0) }
+        let limits = pool.runnerLimits
         HostConfig = Host(
-            NanoCpus: Int64(pool.cpus * 1e9), Memory: pool.memory,
+            NanoCpus: Int64(limits.cpus * 1e9), Memory: limits.memory,
             // The same as Memory: no swap beside it, so that the limit is the limit.
-            MemorySwap: pool.memory, PidsLimit: pool.pids, SecurityOpt: ["no-new-privileges"],
-            CapDrop: ["ALL"], CapAdd: keep.filter { !drop.contains($0) }, NetworkMode: pool.network,
-            Binds: pool.mounts)
+            MemorySwap: limits.memory, PidsLimit: pool.pids, SecurityOpt: ["no-new-privileges"],
+            CapDrop: ["ALL"], CapAdd: [], NetworkMode: pool.network, Binds: [])
+        switch pool.executor {
+        case .docker:
+            // Only root of the engine's user namespace may open the socket, whatever user the image names.
+            User = "0:0"
+            Env = ["HOME=/root"]
+            HostConfig.CapAdd = ["DAC_OVERRIDE"]
+            HostConfig.Binds = ["\(engineSocket):\(Self.engineSocket)"]
+        case .shell:
+            Env = pool.env.map { "\($0.key)=\($0.value)" }.sorted()
+            HostConfig.CapAdd = pool.capabilities
+            let cache = pool.cacheVolume.map { ["\($0.name(instance: spec.instance)):\(RunnerConfiguration.cacheDirectory)"] } ?? []
+            HostConfig.Binds = cache + pool.mounts
+        }
     }
 }

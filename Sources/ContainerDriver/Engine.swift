@@ -138,15 +138,21 @@ public struct Engine: Sendable {
         public var Labels: [String: String]?
         /// Such as `created`, `running` or `exited`.
         public var State: String?
+        /// When it was created, in seconds since 1970.
+        public var Created: Int64?
         /// The state in words for people.
         public var Status: String?
     }
 
-    /// All containers with a label, such as `key=value`, running or not.
-    public func containers(label: String) async throws -> [Summary] {
-        let filters = percentEncoded(#"{"label":["\#(label)"]}"#)
-        let answer = try await call("GET", "/containers/json?all=true&filters=\(filters)")
-        return try decode([Summary].self, answer)
+    /// All containers with certain labels, running or not.
+    /// - Parameter labels: `key=value` each; a container has all of them.
+    public func containers(labels: [String]) async throws -> [Summary] {
+        try decode([Summary].self, try await call("GET", "/containers/json?all=true&filters=\(Self.filter(labels: labels))"))
+    }
+
+    private static func filter(labels: [String]) -> String {
+        let list = labels.map { "\"\($0)\"" }.joined(separator: ",")
+        return percentEncoded("{\"label\":[\(list)]}")
     }
 
     /// Creates a container from the JSON body that the API's reference describes.
@@ -201,8 +207,71 @@ public struct Engine: Sendable {
     }
 
     /// Whether the engine has the image, under any of its names.
-    public func imageExists(_ image: String) async throws -> Bool {
-        try await call("GET", "/images/\(percentEncoded(image))/json", allowed: [404]).isSuccess
+    public func imageExists(_ image: String) async throws -> Bool { try await imageUser(image) != nil }
+
+    /// The user that the image's configuration names, as it is written there; empty where it names none, nil where there is no such image.
+    func imageUser(_ image: String) async throws -> String? {
+        struct Inspected: Decodable {
+            struct Config: Decodable { var User: String? }
+            var Config: Config?
+        }
+        let answer = try await call("GET", "/images/\(percentEncoded(image))/json", allowed: [404])
+        return answer.isSuccess ? try decode(Inspected.self, answer).Config?.User ?? "" : nil
+    }
+
+    /// The content of a file of a container, running or not; nil when there is no such file.
+    func file(_ path: String, of container: String) async throws -> [UInt8]? {
+        let answer = try await call("GET", "/containers/\(container)/archive?path=\(percentEncoded(path))", allowed: [404])
+        return answer.isSuccess ? Tar.firstFile(answer.body) : nil
+    }
+
+    // MARK: Networks
+
+    /// A network as the engine lists it.
+    struct Network: Decodable, Sendable {
+        var Id: String
+        var Name: String?
+        var Labels: [String: String]?
+        /// ISO 8601.
+        var Created: String?
+    }
+
+    func networks(label: String) async throws -> [Network] {
+        try decode([Network].self, try await call("GET", "/networks?filters=\(Self.filter(labels: [label]))"))
+    }
+
+    /// One that isn't there is no error.
+    func removeNetwork(_ id: String) async throws { try await call("DELETE", "/networks/\(percentEncoded(id))", allowed: [404]) }
+
+    // MARK: Volumes
+
+    /// A volume as the engine lists it.
+    public struct Volume: Decodable, Sendable {
+        /// Unique in the engine.
+        public var Name: String
+        /// All labels.
+        public var Labels: [String: String]?
+        /// ISO 8601.
+        public var CreatedAt: String?
+    }
+
+    /// All volumes with a label, such as `key=value`.
+    public func volumes(label: String) async throws -> [Volume] {
+        struct List: Decodable { var Volumes: [Volume]? }
+        return try decode(List.self, try await call("GET", "/volumes?filters=\(Self.filter(labels: [label]))")).Volumes ?? []
+    }
+
+    /// One that isn't there is no error.
+    /// - Throws: `EngineError`, also when a container uses it.
+    public func removeVolume(_ name: String) async throws { try await call("DELETE", "/volumes/\(percentEncoded(name))", allowed: [404]) }
+
+    /// Makes a volume. One that is there already is no error, and keeps its labels.
+    public func createVolume(_ name: String, labels: [String: String]) async throws {
+        struct Body: Encodable {
+            var Name: String
+            var Labels: [String: String]
+        }
+        try await call("POST", "/volumes/create", body: Array(try JSONEncoder().encode(Body(Name: name, Labels: labels))))
     }
 
     /// The last log lines of both streams, without the engine's eight-byte frame headers.

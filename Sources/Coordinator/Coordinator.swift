@@ -129,13 +129,9 @@ public actor Coordinator {
     }
 
     private func carryOut(_ action: Action) {
-        var spec: RunnerSpec?
-        if case .launch(let id, let name, _) = action, let pool = state.pools.first(where: { $0.pool.name == name })?.pool {
-            spec = RunnerSpec(runner: id, instance: state.instance, pool: pool)
-        }
-        let (hands, instance, launch) = (hands, state.instance, spec)
+        let (hands, knowing) = (hands, Hands.Knowledge(state, for: action))
         Task {
-            let result = await hands.carryOut(action, instance: instance, spec: launch) { id, step in await self.launching(id, step) }
+            let result = await hands.carryOut(action, knowing: knowing) { id, step in await self.launching(id, step) }
             self.observe(.done(action, result))
         }
     }

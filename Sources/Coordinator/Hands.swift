@@ -24,15 +24,32 @@ struct Hands: Sendable {
         return driver
     }
 
-    /// - Parameters:
-    ///   - spec: of a launch.
-    ///   - report: told of the steps of a launch, while it goes on.
+    /// What an action needs to know beside itself, as the state had it when it was decided.
+    struct Knowledge: Sendable {
+        var instance: String
+        /// Of a launch.
+        var spec: RunnerSpec?
+        /// Of a removal.
+        var remains: Remains?
+
+        init(_ state: FleetState, for action: Action) {
+            instance = state.instance
+            switch action {
+            case .launch(let id, let name, _):
+                if let pool = state.pools.first(where: { $0.pool.name == name })?.pool { spec = RunnerSpec(runner: id, instance: instance, pool: pool) }
+            case .remove(let id, _, _): remains = state.remains(of: id)
+            default: break
+            }
+        }
+    }
+
+    /// - Parameter report: told of the steps of a launch, while it goes on.
     func carryOut(
-        _ action: Action, instance: String, spec: RunnerSpec?, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
+        _ action: Action, knowing: Knowledge, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
     ) async -> Result<Answer, Trouble> {
         do {
             if action.needsIntent { try await flush() }
-            return .success(try await perform(action, instance: instance, spec: spec, report: report))
+            return .success(try await perform(action, knowing, report: report))
         } catch {
             return .failure(Trouble(error))
         }
@@ -43,12 +60,12 @@ struct Hands: Sendable {
     }
 
     private func perform(
-        _ action: Action, instance: String, spec: RunnerSpec?, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
+        _ action: Action, _ knowing: Knowledge, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
     ) async throws -> Answer {
         switch action {
         case .leave, .end, .refuse, .abandon: break
         case .launch:
-            if let spec { try await launch(spec) { await report(spec.runner, $0) } }
+            if let spec = knowing.spec { try await launch(spec) { await report(spec.runner, $0) } }
         case .checkContact(let id, let registration): return .contact(try await ours(id, registration))
         case .pause(let id, let registration):
             if let registration, try await ours(id, registration) != nil { try await forge(registration.forge).setPaused(registration.id, true) }
@@ -58,11 +75,11 @@ struct Hands: Sendable {
             return .jobs(try await forge(registration.forge).runningJobs(ofRunner: registration.id), contacted: seen.hasContacted)
         case .signal(let id, let place, let signal): try await driver(place).signal(id, signal)
         case .readLog(let id, let place): return .lines(try await driver(place).logTail(id, lines: 10))
-        case .remove(let id, let place, let registration): return await remove(id, place, registration)
+        case .remove(let id, let place, let registration): return await remove(knowing.remains ?? Remains(id), place, registration)
         case .ask(let job, let project): return .job(try await forge(job.forge).job(project: project, id: job.id))
         case .poll(let id): return .poll(try await forge(id).activeJobs())
         case .ping(let id): try await forge(id).ping()
-        case .sweep(let id): return .registrations(try await forge(id).registrations(instance: instance))
+        case .sweep(let id): return .registrations(try await forge(id).registrations(instance: knowing.instance))
         case .unregister(let registration, let name):
             let forge = try forge(registration.forge)
             if try await forge.runner(registration.id)?.description == name { try await forge.unregister(registration.id) }
@@ -98,7 +115,7 @@ struct Hands: Sendable {
         // An operator may have sent it away meanwhile.
         guard await report(.prepared) else { throw Trouble.unwanted }
         do {
-            try await driver.start(spec, credentials: RunnerCredentials(url: forge.runnerURL, token: registration.token))
+            try await driver.start(spec, credentials: RunnerCredentials(forge.runnerAccess, token: registration.token))
             _ = await report(.started)
         } catch {
             _ = await report(.startUnclear(Trouble(error)))
@@ -110,7 +127,7 @@ struct Hands: Sendable {
     ) async -> Result<Registration, Trouble> {
         do {
             let registration = try await forge.register(spec)
-            _ = await report(.registered(registration.id))
+            _ = await report(.registered(registration.id, shortToken: ShortToken.of(registration.token)))
             return .success(registration)
         } catch {
             _ = await report(.registrationFailed(Trouble(error)))
@@ -133,10 +150,10 @@ struct Hands: Sendable {
     // MARK: Removing
 
     /// Both halves are tried, whatever comes of the other.
-    private func remove(_ id: RunnerID, _ place: Place?, _ registration: RegistrationRef?) async -> Answer {
-        async let container = trouble { if let place { try await driver(place).remove(id) } }
+    private func remove(_ remains: Remains, _ place: Place?, _ registration: RegistrationRef?) async -> Answer {
+        async let container = trouble { if let place { try await driver(place).remove(remains) } }
         async let unregistered = trouble {
-            if let registration, try await ours(id, registration) != nil { try await forge(registration.forge).unregister(registration.id) }
+            if let registration, try await ours(remains.runner, registration) != nil { try await forge(registration.forge).unregister(registration.id) }
         }
         return .removal(container: await container, registration: await unregistered)
     }

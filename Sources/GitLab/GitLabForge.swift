@@ -14,17 +14,22 @@ public final class GitLabForge: Forge {
         public var projects: [String]
         /// A CA bundle in place of the system's.
         public var caFile: String?
+        /// How runners reach it.
+        public var runnerAccess: RunnerAccess
 
         /// - Parameters:
         ///   - url: with or without a trailing slash.
         ///   - token: a personal access token.
         ///   - projects: paths or ids to poll; empty for all that the token's owner is a member of.
         ///   - caFile: a CA bundle in place of the system's.
-        public init(url: String, token: Secret, projects: [String] = [], caFile: String? = nil) {
-            self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
+        ///   - runnerAccess: how runners reach it; nil for as this daemon does.
+        public init(url: String, token: Secret, projects: [String] = [], caFile: String? = nil, runnerAccess: RunnerAccess? = nil) {
+            let url = url.hasSuffix("/") ? String(url.dropLast()) : url
+            self.url = url
             self.token = token
             self.projects = projects
             self.caFile = caFile
+            self.runnerAccess = runnerAccess ?? RunnerAccess(url: url)
         }
     }
 
@@ -39,8 +44,8 @@ public final class GitLabForge: Forge {
         poller = JobPoller(connection)
     }
 
-    /// GitLab's URL, as runners are told it.
-    public var runnerURL: String { connection.configuration.url }
+    /// How runners reach it: as this daemon does, unless the configuration says otherwise.
+    public var runnerAccess: RunnerAccess { connection.configuration.runnerAccess }
 
     /// - Throws: `GitLabError`, also when the answer isn't GitLab's own.
     public func ping() async throws {

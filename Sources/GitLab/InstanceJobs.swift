@@ -85,7 +85,7 @@ struct InstanceJobs: Decodable {
                 id: id, projectID: projectID, projectPath: project.ifReadable(String.self, .fullPath), name: job.ifReadable(String.self, .name),
                 stage: job.ifReadable(Named.self, .stage)?.name, ref: job.ifReadable(String.self, .refName), status: JobStatus(rawValue: status),
                 tags: job.ifReadable([String].self, .tags), runnerID: job.ifReadable(GlobalID.self, .runner).flatMap { Self.number($0.id) },
-                createdAt: job.ifReadable(String.self, .createdAt).flatMap(GitLabTime.wholeSeconds))
+                createdAt: job.ifReadable(String.self, .createdAt).flatMap(WrittenTime.wholeSeconds))
         }
 
         /// The number at the end of a global id such as `gid://gitlab/Ci::Build/1977`; nil unless positive.

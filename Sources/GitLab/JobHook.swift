@@ -93,8 +93,8 @@ public enum JobHook {
             projectPath = fields.ifReadable(Project.self, .project)?.path_with_namespace
             if projectPath == nil { homepage = fields.ifReadable(Repository.self, .repository)?.homepage }
             createdAt =
-                fields.ifReadable(String.self, .createdAtISO).flatMap(GitLabTime.wholeSeconds)
-                ?? fields.ifReadable(String.self, .createdAt).flatMap(GitLabTime.wholeSeconds)
+                fields.ifReadable(String.self, .createdAtISO).flatMap(WrittenTime.wholeSeconds)
+                ?? fields.ifReadable(String.self, .createdAt).flatMap(WrittenTime.wholeSeconds)
         }
     }
 }

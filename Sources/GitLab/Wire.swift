@@ -39,7 +39,7 @@ struct JobResource: Decodable, Sendable {
     func observation(project: Int64, path: String?) -> JobObservation {
         JobObservation(
             id: id, projectID: project, projectPath: path, name: name, stage: stage, ref: ref, status: JobStatus(rawValue: status),
-            tags: tagList, runnerID: runner?.id, failureReason: failureReason, createdAt: createdAt.flatMap(GitLabTime.wholeSeconds))
+            tags: tagList, runnerID: runner?.id, failureReason: failureReason, createdAt: createdAt.flatMap(WrittenTime.wholeSeconds))
     }
 }
 

@@ -1,6 +1,7 @@
 import Fleet
 import FoundationEssentials
 import Glibc
+import RunnerConfiguration
 import Systemd
 import Threads
 
@@ -60,7 +61,7 @@ public final class ScopeDriver: RunnerDriver {
     /// - Throws: `ScopeError`, `BusError`
     public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let folder = folder(spec.runner)
-        for file in RunnerFiles.contents(for: spec, credentials) {
+        for file in RunnerFiles.contents(for: spec, credentials, in: .init(shellFolder: "\(folder)/work")) {
             guard
                 FileManager.default.createFile(
                     atPath: "\(folder)/identity/\(file.name)", contents: Data(file.content.utf8), attributes: [.posixPermissions: 0o600])
@@ -120,7 +121,8 @@ public final class ScopeDriver: RunnerDriver {
 
     /// Kills all processes and removes units and files; what isn't there is no error.
     /// - Throws: `BusError`, what the file system says, or `ThreadError`.
-    public func remove(_ runner: RunnerID) async throws {
+    public func remove(_ remains: Remains) async throws {
+        let runner = remains.runner
         watch.remove(runner)
         try await manager.kill(scope(runner), who: "all", signal: SIGKILL)
         try await manager.stop(scope(runner))

@@ -1,4 +1,5 @@
 import Fleet
+import RunnerConfiguration
 import Systemd
 
 /// The two transient units of a runner.
@@ -68,7 +69,7 @@ struct ScopePlan {
     func scope(pid: UInt32) -> [UnitProperty] {
         [
             .text("Description", description), .text("Slice", Self.slice), .pids([pid]), .text("CollectMode", "inactive-or-failed"),
-            .number("CPUQuotaPerSecUSec", UInt64(spec.pool.cpus * 1_000_000)), .number("MemoryMax", UInt64(spec.pool.memory)),
+            .number("CPUQuotaPerSecUSec", UInt64(spec.pool.runnerLimits.cpus * 1_000_000)), .number("MemoryMax", UInt64(spec.pool.runnerLimits.memory)),
             // No swap beside it, so that the limit is the limit.
             .number("MemorySwapMax", 0),
             // The job that was too large fails; its runner lives to tell GitLab so.

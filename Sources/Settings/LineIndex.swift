@@ -12,7 +12,9 @@ struct LineIndex {
                 let name = line.drop { $0 == "[" }.prefix { $0 != "]" }.filter { !$0.isWhitespace && $0 != "\"" }
                 let index = counts[name, default: 0]
                 counts[name] = index + 1
-                section = "\(name)#\(line.hasPrefix("[[") ? index : 0)"
+                // A table within an array of tables belongs to the array's last element.
+                let owner = name.firstIndex(of: ".").flatMap { counts[String(name[..<$0])] }.map { $0 - 1 }
+                section = "\(name)#\(line.hasPrefix("[[") ? index : owner ?? 0)"
                 places[section] = places[section] ?? number + 1
             } else if let equals = line.firstIndex(of: "="), !line.hasPrefix("#") {
                 let key = line[..<equals].filter { !$0.isWhitespace && $0 != "\"" }
@@ -25,6 +27,10 @@ struct LineIndex {
     func line(section: String, index: Int, key: String?) -> Int? {
         let prefix = section.isEmpty ? "" : "\(section)#\(index)"
         guard let key else { return places[prefix] }
+        // The key of a table that has a header of its own.
+        if let dot = key.firstIndex(of: "."), let line = line(section: "\(section).\(key[..<dot])", index: index, key: String(key[key.index(after: dot)...])) {
+            return line
+        }
         return places["\(prefix)/\(key)"] ?? places[prefix] ?? (section.isEmpty ? places["\(key)#0"] : nil)
     }
 }

@@ -54,6 +54,11 @@ public struct SettingKey<Target>: Sendable {
     /// The value of this key in a configuration that was read; for a secret, `none`.
     public func value(in target: Target) -> SettingValue { show(target) }
 
+    /// The same key with another way to show its value.
+    public func showing(_ show: @escaping @Sendable (Target) -> SettingValue) -> SettingKey {
+        SettingKey(name, summary, driver: driver, example: example, read: read, show: show)
+    }
+
     /// Its line in the example configuration, commented out: with the default, or an example where there is none.
     func exampleLine(defaults: Target) -> String {
         let setting = "#\(name) = \((example ?? show(defaults)).toml)"
@@ -131,9 +136,9 @@ extension SettingKey {
             }, show: { .strings($0[keyPath: place]) })
     }
 
-    static func flag(_ name: String, _ place: Place<Target, Bool>, _ summary: String) -> Self {
+    static func flag(_ name: String, _ place: Place<Target, Bool>, driver: DriverKind? = nil, _ summary: String) -> Self {
         Self(
-            name, summary, read: { reader, section, target in if let value = reader.bool(section, name) { target[keyPath: place] = value } },
+            name, summary, driver: driver, read: { reader, section, target in if let value = reader.bool(section, name) { target[keyPath: place] = value } },
             show: { .flag($0[keyPath: place]) })
     }
 
@@ -189,11 +194,18 @@ extension SettingKey {
             }, show: { .duration($0[keyPath: place]) })
     }
 
-    static func table(_ name: String, _ place: Place<Target, [String: String]>, example: [String: String], _ summary: String) -> Self {
+    /// - Parameter check: returns what is wrong with one of the table's keys; nil when nothing is.
+    static func table(
+        _ name: String, _ place: Place<Target, [String: String]>, example: [String: String], _ summary: String,
+        check: @escaping @Sendable (String) -> String? = { _ in nil }
+    ) -> Self {
         Self(
             name, summary, example: .table(example),
-            read: { reader, section, target in if let value = reader.table(section, name) { target[keyPath: place] = value } },
-            show: { .table($0[keyPath: place]) })
+            read: { reader, section, target in
+                guard let value = reader.table(section, name) else { return }
+                for complaint in value.keys.sorted().compactMap(check) { reader.fail(section, name, complaint) }
+                target[keyPath: place] = value
+            }, show: { .table($0[keyPath: place]) })
     }
 
     /// A file with a secret.

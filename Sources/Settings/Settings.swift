@@ -7,7 +7,7 @@ public struct Settings: Sendable {
         /// The name by which AutoGit knows this GitLab in its database, never by its URL, which people change: 1 to 32 lower-case
         /// letters, digits and hyphens.
         public var name: String
-        /// GitLab's address as runners reach it, `http` or `https`, without a query or a user.
+        /// GitLab's address as this daemon reaches it, `http` or `https`, without a query or a user.
         public var url: String
         /// An access token with the scope `api`, or `read_api`, `create_runner` and `manage_runner`.
         public var token: Secret
@@ -17,6 +17,12 @@ public struct Settings: Sendable {
         public var pollInterval: Duration
         /// Paths or ids of the projects to poll when the token is not an administrator's; empty for all that it is a member of.
         public var projects: [String]
+        /// GitLab's address as runners reach it; nil for `url`.
+        public var runnerURL: String?
+        /// GitLab's address for git in jobs; nil for the one that GitLab names.
+        public var cloneURL: String?
+        /// Proxy variables of jobs, by their lower-case names. Values may hold passwords.
+        public var proxy: [String: String]
         /// A bundle of CA certificates in PEM, in place of the system's.
         public var caFile: String?
     }
@@ -38,6 +44,14 @@ public struct Settings: Sendable {
     public var budget: HostBudget
     /// At least one, each with a name of its own.
     public var pools: [Pool]
+
+    /// Facts about the configuration that people are surprised by, a sentence each.
+    public var notes: [String] {
+        pools.filter { $0.executor == .shell }.map { pool in
+            "pool \(pool.name) runs jobs with the shell executor, which ignores image: and services: of a job"
+                + (pool.driver == .container ? "; executor = \"docker\" gives them their own containers" : "")
+        }
+    }
 }
 
 /// One error in the configuration: where it is, and what is expected there instead.

@@ -12,9 +12,12 @@ public struct SettingsEnvironment: Sendable {
     public var machineMemory: Int64
     /// `$CREDENTIALS_DIRECTORY` (systemd.exec(5)), where `LoadCredential=` puts secrets; nil outside of systemd.
     public var credentialsDirectory: String?
-    public init(machineMemory: Int64, credentialsDirectory: String?) {
+    /// The process's own proxy variables, which jobs get unless the configuration has others.
+    public var proxy: [String: String]
+    public init(machineMemory: Int64, credentialsDirectory: String?, proxy: [String: String] = [:]) {
         self.machineMemory = machineMemory
         self.credentialsDirectory = credentialsDirectory
+        self.proxy = proxy
     }
 }
 
@@ -92,15 +95,23 @@ struct SettingsReader {
         return Settings(
             gitlab: .init(
                 name: draft.gitlabName, url: url, token: token, webhookSecret: draft.webhookSecret, pollInterval: draft.pollInterval,
-                projects: draft.projects, caFile: draft.caFile),
+                projects: draft.projects, runnerURL: draft.runnerURL, cloneURL: draft.cloneURL,
+                proxy: draft.proxy.isEmpty ? environment.proxy : draft.proxy, caFile: draft.caFile),
             httpHost: draft.http.host, httpPort: draft.http.port, controlSocket: draft.controlSocket, controlToken: draft.controlToken,
             stateDirectory: draft.stateDirectory, engineSocket: draft.engineSocket, budget: budget, pools: pools)
     }
 
     /// Reads all keys of a section from their table.
-    private mutating func read<Target>(_ keys: [SettingKey<Target>], _ section: Section, into target: inout Target) {
-        unknownKeys(section.table, in: section, allowed: keys.map(\.name))
+    /// - Parameter nested: tables within it, which are read by themselves.
+    private mutating func read<Target>(_ keys: [SettingKey<Target>], _ section: Section, and nested: [String] = [], into target: inout Target) {
+        unknownKeys(section.table, in: section, allowed: keys.map(\.name) + nested)
         for key in keys { key.read(&self, section, &target) }
+    }
+
+    /// A table within a section.
+    private mutating func within(_ section: Section, _ name: String) -> Section {
+        if let value = section.table?[name], value.table == nil { fail(section, name, "expected a section [\(section.name).\(name)]") }
+        return Section(name: "\(section.name).\(name)", index: section.index, table: section.table?[name]?.table)
     }
 
     private mutating func checkGitLab(_ draft: SettingsDraft, _ section: Section) {
@@ -136,8 +147,12 @@ struct SettingsReader {
                 continue
             }
             var pool = Pool(name: "")
-            read(SettingsSchema.pool, section, into: &pool)
+            let nested = SettingsSchema.poolSections.map(\.name) + [SettingsSchema.runnerSection]
+            read(SettingsSchema.pool, section, and: nested, into: &pool)
+            for part in SettingsSchema.poolSections { read(part.keys, within(section, part.name), into: &pool) }
+            pool.runnerSettings = anything(within(section, SettingsSchema.runnerSection))
             check(pool, section, budget: budget)
+            checkExecutor(pool, section)
             if pools.contains(where: { $0.name == pool.name }) {
                 fail(section, "name", "two pools have the name \"\(pool.name)\"; give each its own")
             }
@@ -155,11 +170,13 @@ struct SettingsReader {
         for key in SettingsSchema.pool where key.driver.map({ $0 != pool.driver }) == true && section.table?[key.name] != nil {
             fail(section, key.name, "has no effect with driver = \"\(pool.driver.rawValue)\": a runner in a scope uses the host's files and network; remove it")
         }
-        if let bound = budget.memory, pool.memory > bound {
-            fail(section, "memory", "one runner exceeds the host's memory budget (\(bound >> 20) MiB); lower it, or raise host.memory")
+        // With containers of its own for each job and its services, one runner is more than its memory.
+        let parts = pool.executor == .docker ? " with its runner_memory, and service_memory for each of \(pool.docker.servicesLimit) services," : ""
+        if let bound = budget.memory, pool.reservedMemory > bound {
+            fail(section, "memory", "one runner\(parts) exceeds the host's memory budget (\(bound >> 20) MiB); lower it, or raise host.memory")
         }
-        if let bound = budget.cpus, pool.cpus > bound {
-            fail(section, "cpus", "one runner exceeds the host's CPU budget (\(bound)); lower it, or raise host.cpus")
+        if let bound = budget.cpus, pool.reservedCPUs > bound {
+            fail(section, "cpus", "one runner\(parts.replacing("memory", with: "cpus")) exceeds the host's CPU budget (\(bound)); lower it, or raise host.cpus")
         }
         if pool.warm > pool.maxRunners { fail(section, "warm", "must not exceed max_runners (\(pool.maxRunners))") }
     }

@@ -29,6 +29,16 @@ public enum SettingsSchema {
                     "the secret of webhooks, in place of /etc/autogit/webhook-secret"),
                 .duration("poll_interval", \.pollInterval, atLeast: .seconds(1), zero: "switch polling off", "how often to look for jobs without a webhook"),
                 .strings("projects", \.projects, example: ["group/project"], "the projects to poll without an administrator's token"),
+                .string("runner_url", \.runnerURL, example: .string("http://gitlab.example:3000"), "GitLab's address, where runners reach it by another") {
+                    isWebURL($0) ? nil : "\"\($0)\" is not a valid URL, for example http://host.containers.internal:3000"
+                },
+                .string("clone_url", \.cloneURL, example: .string("http://gitlab.example:3000"), "GitLab's address for git in jobs") {
+                    isWebURL($0) ? nil : "\"\($0)\" is not a valid URL, for example http://host.containers.internal:3000"
+                },
+                .table(
+                    "proxy", \.proxy, example: ["http_proxy": "http://proxy.example:3128"],
+                    "proxy variables of jobs, in place of the service's own"
+                ) { ["http_proxy", "https_proxy", "no_proxy"].contains($0) ? nil : "\($0) is not one of http_proxy, https_proxy and no_proxy" },
                 .string("ca_file", \.caFile, example: .string("/etc/ssl/certs/ca-certificates.crt"), "CA certificates in place of the system's") {
                     access($0, R_OK) == 0 ? nil : "\($0) cannot be read: \(String(cString: strerror(errno)))"
                 },
@@ -68,11 +78,17 @@ public enum SettingsSchema {
             $0.isEmpty || $0.contains(",") ? "\"\($0)\" is not a valid tag: tags are not empty and contain no comma" : nil
         },
         .flag("run_untagged", \.runUntagged, "whether its runners take jobs without tags too"),
+        .parsed(
+            "executor", \.configuredExecutor, "or \"shell\", which ignores a job's image:", hint: "expected \"docker\" or \"shell\"",
+            parse: { Executor(rawValue: $0).map(Optional.some) }, print: { ($0 ?? .docker).rawValue }),
         .strings("command", \.command, example: ["gitlab-runner", "run"], "the runner's whole command line"),
-        .number("cpus", \.cpus, "the CPU limit of each runner"),
-        .size("memory", \.memory, atLeast: 16 << 20, "the memory limit of each runner"),
+        .number("cpus", \.cpus, "the CPU limit of each job"),
+        .size("memory", \.memory, atLeast: 16 << 20, "the memory limit of each job"),
+        .number("runner_cpus", \.runnerCPUs, "the CPU limit of a runner whose jobs have containers of their own"),
+        .size("runner_memory", \.runnerMemory, atLeast: 16 << 20, "the memory limit of such a runner"),
         .count("pids", \.pids, in: 16...1_000_000, "the most processes and threads of each runner"),
         .count("io_weight", \.ioWeight, in: 1...10_000, "its weight in disk I/O from 1 to 10000, in scopes only"),
+        .duration("request_interval", \.requestInterval, atLeast: .milliseconds(50), "how often an idle runner asks for a job"),
         .count("max_runners", \.maxRunners, in: 1...1_000_000, "the most runners at once"),
         .count("warm", \.warm, in: 0...1_000_000, "idle runners kept ready"),
         .duration("cooldown", \.cooldown, "how long an idle runner stays"),
@@ -85,15 +101,77 @@ public enum SettingsSchema {
         .parsed(
             "register", \.register, "or \"group:ID\", \"project:PATH\"", hint: "expected \"instance\", \"group:ID\", \"project:ID\" or \"project:PATH\"",
             parse: registration, print: text(of:)),
-        .table("env", \.env, example: ["NAME": "value"], "environment variables"),
-        .string("image", \.image, driver: .container, "the container's image") { $0.isEmpty ? "must not be empty" : nil },
+        .table("env", \.env, example: ["NAME": "value"], "environment variables of jobs"),
+        .string("image", \.image, driver: .container, "the runner's own image") { $0.isEmpty ? "must not be empty" : nil },
         .string("network", \.network, driver: .container, example: .string("runners"), "the engine's network"),
-        .strings("mounts", \.mounts, driver: .container, example: ["/srv/cache:/cache:ro"], "bind mounts") {
+        .strings("mounts", \.mounts, driver: .container, example: ["/srv/data:/data:ro"], "bind mounts of jobs") {
             isMount($0) ? nil : "\"\($0)\" is not a valid mount, for example /host/path:/container/path:ro"
         },
         .strings("cap_add", \.capabilitiesAdd, driver: .container, example: ["NET_RAW"], "capabilities beside the usual ones"),
         .strings("cap_drop", \.capabilitiesDrop, driver: .container, example: ["KILL"], "capabilities that are taken away"),
     ]
+
+    /// The tables within `[[pool]]`. Beside them is `[pool.runner]`, whose keys are gitlab-runner's.
+    public static let poolSections = [
+        PoolSection(
+            name: "docker",
+            keys: [
+                .string("image", \.docker.image, "for jobs that name none") { $0.isEmpty ? "must not be empty" : nil },
+                .string("helper_image", \.docker.helperImage, "empty: gitlab-runner's own"),
+                .strings("pull_policy", \.docker.pullPolicy, "always, if-not-present or never, tried in this order", check: pullPolicy),
+                .strings("allowed_images", \.docker.allowedImages, example: ["docker.io/library/*"], "the images that jobs may name; empty: any"),
+                .strings("allowed_services", \.docker.allowedServices, example: ["docker.io/library/postgres:*"], "the images that services may have"),
+                .strings(
+                    "allowed_pull_policies", \.docker.allowedPullPolicies, example: ["always"], "the pull policies that jobs may name", check: pullPolicy),
+                .strings("volumes", \.docker.volumes, example: ["models:/models"], "mounts of the job's containers beside mounts") {
+                    isVolume($0) ? nil : "\"\($0)\" is not a valid volume, for example name:/path or /host/path:/path:ro"
+                },
+                .strings("extra_hosts", \.docker.extraHosts, example: ["nas.home:192.168.1.2"], "lines of the job's /etc/hosts") {
+                    $0.split(separator: ":", maxSplits: 1).count == 2 ? nil : "\"\($0)\" is not valid, for example nas.home:192.168.1.2"
+                },
+                .strings("dns", \.docker.dns, example: ["192.168.1.1"], "name servers in place of the engine's"),
+                .strings("devices", \.docker.devices, example: ["/dev/ttyUSB0"], "device nodes") {
+                    $0.hasPrefix("/") ? nil : "\"\($0)\" is not a path of a device, for example /dev/ttyUSB0"
+                },
+                .size("shm_size", \.docker.shmSize, example: 64 << 20, "the size of /dev/shm"),
+                .flag("privileged", \.docker.privileged, "whether jobs may do what root of the engine's user may"),
+                .string("network_mode", \.docker.networkMode, example: .string("bridge"), "the jobs' network; absent: the pool's, or one for each build"),
+                .count("services_limit", \.docker.servicesLimit, in: 0...100, "the most services of a job"),
+                .number("service_cpus", \.docker.serviceCPUs, "the CPU limit of each service"),
+                .size("service_memory", \.docker.serviceMemory, atLeast: 6 << 20, "the memory limit of each service"),
+                .flag("allow_engine_socket", \.docker.allowEngineSocket, "whether volumes may have the engine's socket"),
+            ]),
+        PoolSection(
+            name: "cache",
+            keys: [
+                .parsed(
+                    "kind", \.cache, "or \"none\"; where jobs keep what cache: names", hint: "expected \"volume\" or \"none\"",
+                    parse: { ["volume": .volume(.pool), "none": JobCache.none][$0] }, print: { $0 == .none ? "none" : "volume" })
+            ]),
+    ]
+
+    /// A table within `[[pool]]`.
+    public struct PoolSection: Sendable {
+        /// Without `pool.`.
+        public let name: String
+        /// In the order of the manual.
+        public let keys: [SettingKey<Pool>]
+    }
+
+    /// The table within `[[pool]]` that is gitlab-runner's.
+    static let runnerSection = "runner"
+    /// Its keys that would break what AutoGit relies on.
+    static let runnerKeysRefused: Set = ["url", "token", "name", "limit", "executor", "environment", "docker.host", "docker.container_labels"]
+    /// Its keys for which there is a setting, with that setting's name.
+    static let runnerKeysTyped: [String: String] = {
+        let pool = [
+            "docker.cpus": "cpus", "docker.memory": "memory", "docker.memory_swap": "memory", "docker.cap_add": "cap_add", "docker.cap_drop": "cap_drop",
+            "docker.service_memory_swap": "service_memory in [pool.docker]", "docker.disable_cache": "kind in [pool.cache]",
+            "tls-ca-file": "ca_file in [gitlab]", "clone_url": "clone_url in [gitlab]",
+        ]
+        let docker = poolSections.filter { $0.name == "docker" }.flatMap(\.keys).map { ("docker.\($0.name)", "\($0.name) in [pool.docker]") }
+        return pool.merging(docker) { mine, _ in mine }
+    }()
 }
 
 extension SettingsSchema {
@@ -116,6 +194,16 @@ extension SettingsSchema {
 
     private static func isSignal(_ text: String) -> Bool {
         text.hasPrefix("SIG") && text.allSatisfy { $0.isASCII && ($0.isUppercase || $0.isNumber) }
+    }
+
+    private static func pullPolicy(_ text: String) -> String? {
+        ["always", "if-not-present", "never"].contains(text) ? nil : "\"\(text)\" is not a pull policy: use always, if-not-present or never"
+    }
+
+    /// `/path`, `name:/path` or `/host/path:/path:options`.
+    private static func isVolume(_ text: String) -> Bool {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        return (1...3).contains(parts.count) && (parts.count == 1 ? parts[0] : parts[1]).hasPrefix("/") && !parts.contains("")
     }
 
     private static func isMount(_ text: String) -> Bool {
@@ -146,6 +234,9 @@ public struct SettingsDraft: Sendable {
     var webhookSecret: Secret?
     var pollInterval = Duration.seconds(30)
     var projects: [String] = []
+    var runnerURL: String?
+    var cloneURL: String?
+    var proxy: [String: String] = [:]
     var caFile: String?
     var http = ListenAddress(host: "0.0.0.0", port: 8080)
     var controlSocket = "/run/autogit/control.sock"

@@ -1,3 +1,4 @@
+import Fleet
 import TOMLKit
 
 /// A table of the file, and its place, by which the lines of its keys are found.
@@ -8,7 +9,8 @@ struct Section {
     var table: TOMLTable?
 
     func path(_ key: String?) -> String? {
-        let prefix = index.map { "\(name)[\($0)]" } ?? name
+        let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        let prefix = index.map { "\(parts[0])[\($0)]" + (parts.count > 1 ? ".\(parts[1])" : "") } ?? name
         guard let key else { return prefix.isEmpty ? nil : prefix }
         return prefix.isEmpty ? key : "\(prefix).\(key)"
     }
@@ -107,6 +109,21 @@ extension SettingsReader {
         return nil
     }
 
+    /// Any table, for a program that isn't ours to check it.
+    mutating func anything(_ section: Section) -> [String: RunnerSetting] {
+        guard let table = section.table else { return [:] }
+        var entries: [String: RunnerSetting] = [:]
+        for key in table.keys {
+            guard let value = table[key] else { continue }
+            if let setting = RunnerSetting(value) {
+                entries[key] = setting
+            } else {
+                fail(section, key, "has a date or time, which gitlab-runner has no use for: write it in quotes")
+            }
+        }
+        return entries
+    }
+
     mutating func table(_ section: Section, _ key: String) -> [String: String]? {
         guard let value = section.table?[key] else { return nil }
         guard let table = value.table else {
@@ -139,6 +156,30 @@ extension SettingsReader {
             SettingsError(
                 file: file, line: lines.line(section: section.name, index: section.index ?? 0, key: key),
                 key: section.path(key), message: message))
+    }
+}
+
+extension RunnerSetting {
+    /// nil for a date or time, and for anything that contains one.
+    fileprivate init?(_ value: any TOMLValueConvertible) {
+        switch value.type {
+        case .string: self = .string(value.string ?? "")
+        case .int: self = .integer(value.int ?? 0)
+        case .double: self = .number(value.double ?? 0)
+        case .bool: self = .flag(value.bool ?? false)
+        case .array:
+            let values = (value.array ?? TOMLArray()).map(RunnerSetting.init)
+            guard !values.contains(where: { $0 == nil }) else { return nil }
+            self = .array(values.compactMap { $0 })
+        case .table:
+            var entries: [String: RunnerSetting] = [:]
+            for (key, entry) in value.table ?? TOMLTable() {
+                guard let setting = RunnerSetting(entry) else { return nil }
+                entries[key] = setting
+            }
+            self = .table(entries)
+        default: return nil
+        }
     }
 }
 

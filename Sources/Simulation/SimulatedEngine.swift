@@ -273,7 +273,7 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
         try await call("start") { try $0.start(spec, token: credentials.token) }
     }
     func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { $0.signal(runner) } }
-    func remove(_ runner: RunnerID) async throws { try await call("remove") { try $0.remove(runner) } }
+    func remove(_ remains: Remains) async throws { try await call("remove") { try $0.remove(remains.runner) } }
     func list() async throws -> [DriverObject] {
         try await call("list") { engine in
             engine.containers(of: .container).map {

@@ -162,7 +162,7 @@ final class SimulatedForge: Forge, @unchecked Sendable {
         life = world.generation
     }
 
-    let runnerURL = "http://gitlab.test"
+    let runnerAccess = RunnerAccess(url: "http://gitlab.test")
 
     private func call<T>(_ what: String, _ effect: @escaping (SimulatedGitLab) throws -> T) async throws -> T {
         try await world.call(what, of: life, outage: world.gitlab.outage) { [world] in try effect(world.gitlab) }

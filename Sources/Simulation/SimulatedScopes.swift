@@ -59,7 +59,8 @@ final class SimulatedScopeDriver: RunnerDriver, @unchecked Sendable {
 
     func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { $0.signal(runner) } }
 
-    func remove(_ runner: RunnerID) async throws {
+    func remove(_ remains: Remains) async throws {
+        let runner = remains.runner
         world.engine.watchers[runner] = nil
         watched.remove(runner)
         try await call("kill the scope") { $0.end(runner) }

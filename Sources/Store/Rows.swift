@@ -25,8 +25,9 @@ enum Rows {
                 """
                 INSERT OR REPLACE INTO runners (id, name, pool, driver, status, phase, gitlab_id, container_id, launched_for,
                 current_job, jobs_done, cpus, memory, requested_at, started_at, contacted_at, idle_since,
-                stopping_at, removed_at, last_seen, reason, failed, gitlab, host, start_timeout_ms, stop_timeout_ms, stop_signal, max_jobs, tags, run_untagged)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                stopping_at, removed_at, last_seen, reason, failed, gitlab, host, start_timeout_ms, stop_timeout_ms, stop_signal, max_jobs, tags, run_untagged,
+                executor, memory_limit, short_token)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     runner.id, runner.name, runner.pool, runner.driver.rawValue, runner.status, runner.phase.rawValue, runner.gitlabID,
@@ -35,7 +36,7 @@ enum Rows {
                     runner.contactedAt?.iso8601, runner.idleSince?.iso8601, runner.stoppingAt?.iso8601,
                     runner.removedAt?.iso8601, runner.lastSeen.iso8601, runner.reason, runner.failed, runner.forge.name, runner.place.host.name,
                     runner.terms.startTimeout.milliseconds, runner.terms.stopTimeout.milliseconds, runner.terms.stopSignal, runner.terms.maxJobs,
-                    runner.terms.tags.map(encode), runner.terms.runUntagged,
+                    runner.terms.tags.map(encode), runner.terms.runUntagged, runner.terms.executor.rawValue, runner.terms.memoryLimit, runner.shortToken,
                 ])
         case .history(let entry):
             try statement(
@@ -70,11 +71,13 @@ enum Rows {
             place: Place(HostID(row["host"]), DriverKind(rawValue: row["driver"]) ?? .container),
             terms: .init(
                 startTimeout: .milliseconds(row["start_timeout_ms"] as Int64), stopTimeout: .milliseconds(row["stop_timeout_ms"] as Int64),
-                stopSignal: row["stop_signal"], maxJobs: row["max_jobs"], tags: (row["tags"] as String?).flatMap(decode), runUntagged: row["run_untagged"]),
+                stopSignal: row["stop_signal"], maxJobs: row["max_jobs"], tags: (row["tags"] as String?).flatMap(decode), runUntagged: row["run_untagged"],
+                executor: Executor(rawValue: row["executor"]) ?? .shell, memoryLimit: row["memory_limit"]),
             phase: Runner.Phase(rawValue: row["phase"]) ?? .ended,
             cpus: row["cpus"], memory: row["memory"],
             requestedAt: time(row["requested_at"]) ?? Timestamp(milliseconds: 0))
         runner.gitlabID = row["gitlab_id"]
+        runner.shortToken = row["short_token"]
         runner.containerID = row["container_id"]
         runner.launchedFor = row["launched_for"]
         runner.currentJob = row["current_job"]

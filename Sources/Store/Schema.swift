@@ -61,6 +61,14 @@ enum Schema {
             try db.execute(sql: "INSERT INTO jobs (gitlab, \(columns)) SELECT ?, \(columns) FROM jobs_before_3", arguments: [gitlab])
             try db.execute(sql: "DROP TABLE jobs_before_3")
         }
+        migrator.registerMigration("4: executors") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE runners ADD COLUMN executor TEXT NOT NULL DEFAULT 'shell';
+                    ALTER TABLE runners ADD COLUMN memory_limit INTEGER;
+                    ALTER TABLE runners ADD COLUMN short_token TEXT;
+                    """)
+        }
         return migrator
     }
 }

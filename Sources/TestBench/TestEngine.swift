@@ -161,12 +161,12 @@ public struct TestEngine: Sendable {
 
     /// Names of all containers of an instance, running or not.
     public func containers(instance: String) async throws -> [String] {
-        try await engine.containers(label: "\(ContainerDriver.instanceLabel)=\(instance)").map { $0.Names?.first ?? $0.Id }
+        try await engine.containers(labels: ["\(ContainerDriver.instanceLabel)=\(instance)"]).map { $0.Names?.first ?? $0.Id }
     }
 
     /// Removes all containers of an instance, running or not, as far as the engine allows.
     public func removeContainers(instance: String) async {
-        for found in (try? await engine.containers(label: "\(ContainerDriver.instanceLabel)=\(instance)")) ?? [] {
+        for found in (try? await engine.containers(labels: ["\(ContainerDriver.instanceLabel)=\(instance)"])) ?? [] {
             try? await engine.remove(found.Id)
         }
     }

@@ -123,7 +123,15 @@ struct SettingsFile: Sendable {
             path: path,
             environment: SettingsEnvironment(
                 machineMemory: Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE))),
-                credentialsDirectory: ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] ?? (asInstalled ? besides : nil)))
+                credentialsDirectory: ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] ?? (asInstalled ? besides : nil),
+                proxy: Self.proxy(ProcessInfo.processInfo.environment)))
+    }
+
+    /// The proxy variables of an environment, by their lower-case names; those in lower case win.
+    static func proxy(_ environment: [String: String]) -> [String: String] {
+        ["http_proxy", "https_proxy", "no_proxy"].reduce(into: [:]) { found, name in
+            found[name] = [environment[name], environment[name.uppercased()]].compactMap { $0 }.first { !$0.isEmpty }
+        }
     }
 }
 

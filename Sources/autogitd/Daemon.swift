@@ -39,7 +39,7 @@ struct Daemon {
         let forge = GitLabForge(
             .init(
                 url: settings.gitlab.url, token: settings.gitlab.token, projects: settings.gitlab.projects,
-                caFile: settings.gitlab.caFile),
+                caFile: settings.gitlab.caFile, runnerAccess: try runnerAccess()),
             http: http)
         let coordinator = Coordinator(
             .init(settings), forges: [ForgeID(settings.gitlab.name): forge],
@@ -49,6 +49,7 @@ struct Daemon {
                     manager: UnitManager(address: "unix:path=/run/user/\(getuid())/bus"), stateDirectory: settings.stateDirectory,
                     instance: memory.instance),
             ], store: store, log: log)
+        for note in settings.notes { log.notice("Note: \(note)") }
         try await recover(coordinator)
         if settings.gitlab.webhookSecret == nil {
             log.warning(
@@ -91,6 +92,22 @@ struct Daemon {
     }
 
     // MARK: Starting
+
+    private func runnerAccess() throws -> RunnerAccess {
+        let gitlab = settings.gitlab
+        var certificates: String?
+        if let file = gitlab.caFile {
+            do { certificates = try String(contentsOfFile: file, encoding: .utf8) } catch {
+                throw StartError(message: "gitlab.ca_file: \(file) cannot be read as text: it has to hold certificates in PEM")
+            }
+        }
+        // Programs disagree on the case of these names (curl reads http_proxy in lower case only).
+        let proxy = gitlab.proxy.flatMap { [($0.key, $0.value), ($0.key.uppercased(), $0.value)] }
+        let url = gitlab.runnerURL ?? gitlab.url
+        return RunnerAccess(
+            url: url.hasSuffix("/") ? String(url.dropLast()) : url, cloneURL: gitlab.cloneURL, certificates: certificates,
+            environment: Dictionary(uniqueKeysWithValues: proxy))
+    }
 
     private func openStore() throws -> SQLiteStore {
         let directory = settings.stateDirectory

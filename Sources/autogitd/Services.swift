@@ -137,6 +137,7 @@ extension Settings {
     /// Whether a setting differs that only a restart applies.
     func needsRestart(for new: Settings) -> Bool {
         gitlab.name != new.gitlab.name || gitlab.url != new.gitlab.url || gitlab.token != new.gitlab.token || gitlab.webhookSecret != new.gitlab.webhookSecret
+            || gitlab.runnerURL != new.gitlab.runnerURL || gitlab.cloneURL != new.gitlab.cloneURL || gitlab.proxy != new.gitlab.proxy
             || gitlab.projects != new.gitlab.projects || gitlab.caFile != new.gitlab.caFile || httpHost != new.httpHost || httpPort != new.httpPort
             || controlSocket != new.controlSocket || controlToken != new.controlToken || stateDirectory != new.stateDirectory
             || engineSocket != new.engineSocket

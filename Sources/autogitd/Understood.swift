@@ -18,6 +18,9 @@ struct Understood: CustomStringConvertible {
             "configuration is valid",
             "gitlab    \(settings.gitlab.url), named \(settings.gitlab.name), token set, webhook secret "
                 + (settings.gitlab.webhookSecret == nil ? "not set" : "set"),
+            "runners   reach it at \(settings.gitlab.runnerURL ?? settings.gitlab.url)"
+                + (settings.gitlab.cloneURL.map { ", clone from \($0)" } ?? "")
+                + (settings.gitlab.proxy.isEmpty ? "" : ", get \(settings.gitlab.proxy.keys.sorted().joined(separator: ", "))"),
             "polling   \(settings.gitlab.pollInterval == .zero ? "off" : "every " + settings.gitlab.pollInterval.text)"
                 + (settings.gitlab.projects.isEmpty ? "" : " of " + settings.gitlab.projects.joined(separator: ", ")),
             "listen    \(settings.httpHost):\(settings.httpPort) and \(settings.controlSocket)",
@@ -26,18 +29,27 @@ struct Understood: CustomStringConvertible {
             "budget    memory \((settings.budget.memory ?? 0) >> 20) MiB, CPUs \(settings.budget.cpus.map { "\($0)" } ?? "unbounded")",
         ]
         for pool in settings.pools {
-            lines.append("pool      \(pool.name): " + keys(of: pool).map { "\($0.name) \(text($0.value(in: pool)))" }.joined(separator: ", "))
+            lines.append("pool      \(pool.name): " + keys(of: pool).map { "\($0.name) \(text($0.value))" }.joined(separator: ", "))
         }
-        lines += warnings.map { "warning   \($0)" }
+        lines += settings.notes.map { "note      \($0)" } + warnings.map { "warning   \($0)" }
         return lines.joined(separator: "\n")
     }
 
     /// The keys of a pool that say something: not its name, and nothing empty.
-    private func keys(of pool: Pool) -> [SettingKey<Pool>] {
-        SettingsSchema.pool.filter { key in
-            let value = key.value(in: pool)
-            return key.name != "name" && (key.driver ?? pool.driver) == pool.driver && ![.none, .strings([]), .table([:])].contains(value)
+    private func keys(of pool: Pool) -> [(name: String, value: SettingValue)] {
+        Self.sections(of: pool).flatMap { prefix, keys in keys.map { (prefix + $0.name, $0.value(in: pool)) } }
+            .filter { name, value in name != "name" && ![.none, .strings([]), .table([:]), .string("")].contains(value) }
+            + pool.runnerSettings.keys.sorted().map { ("runner.\($0)", .string("(set)")) }
+    }
+
+    /// The keys that have an effect in the pool, with what stands before their names.
+    fileprivate static func sections(of pool: Pool) -> [(prefix: String, keys: [SettingKey<Pool>])] {
+        let main = SettingsSchema.pool.filter { ($0.driver ?? pool.driver) == pool.driver }.map { key in
+            // Shown as it is in effect, and not as it was configured.
+            key.name == "executor" ? key.showing { _ in .string(pool.executor.rawValue) } : key
         }
+        let nested = SettingsSchema.poolSections.filter { $0.name != "docker" || pool.executor == .docker }
+        return [("", main)] + nested.map { ("\($0.name).", $0.keys) }
     }
 
     private func text(_ value: SettingValue) -> String {
@@ -57,7 +69,7 @@ struct Understood: CustomStringConvertible {
             url: settings.gitlab.url, gitlab_name: settings.gitlab.name, webhook_secret: settings.gitlab.webhookSecret != nil,
             poll_interval: settings.gitlab.pollInterval.inSeconds, projects: settings.gitlab.projects, http: "\(settings.httpHost):\(settings.httpPort)",
             control: settings.controlSocket, state: settings.stateDirectory, engine: settings.engineSocket, memory_budget_bytes: settings.budget.memory,
-            cpu_budget: settings.budget.cpus, pools: settings.pools.map(PoolDocument.init), warnings: warnings)
+            cpu_budget: settings.budget.cpus, pools: settings.pools.map(PoolDocument.init), notes: settings.notes, warnings: warnings)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(document), as: UTF8.self)
@@ -77,6 +89,7 @@ struct Understood: CustomStringConvertible {
         var memory_budget_bytes: Int64?
         var cpu_budget: Double?
         var pools: [PoolDocument]
+        var notes: [String]
         var warnings: [String]
     }
 
@@ -94,7 +107,20 @@ struct Understood: CustomStringConvertible {
 
         func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: Name.self)
-            for key in SettingsSchema.pool where (key.driver ?? pool.driver) == pool.driver {
+            for (prefix, keys) in Understood.sections(of: pool) {
+                if prefix.isEmpty {
+                    try encode(keys, into: &container)
+                } else {
+                    var nested = container.nestedContainer(keyedBy: Name.self, forKey: Name(String(prefix.dropLast())))
+                    try encode(keys, into: &nested)
+                }
+            }
+            // The values may be secrets.
+            if !pool.runnerSettings.isEmpty { try container.encode(pool.runnerSettings.keys.sorted(), forKey: Name("runner")) }
+        }
+
+        private func encode(_ keys: [SettingKey<Pool>], into container: inout KeyedEncodingContainer<Name>) throws {
+            for key in keys {
                 switch key.value(in: pool) {
                 case .string(let text): try container.encode(text, forKey: Name(key.name))
                 case .strings(let texts): try container.encode(texts, forKey: Name(key.name))

@@ -26,7 +26,7 @@ import TestBench
         return RunnerSpec(runner: "t\(UInt32.random(in: 0 ... .max))", instance: instance, pool: pool)
     }
 
-    private let credentials = RunnerCredentials(url: "http://127.0.0.1:9", token: Secret("glrt-very-secret"))
+    private let credentials = RunnerCredentials(.init(url: "http://127.0.0.1:9"), token: Secret("glrt-very-secret"))
 
     @Test func aLifeWithLimitsFilesEventsAndNoTokenInInspect() async throws {
         let (driver, engine, instance) = try await driver()

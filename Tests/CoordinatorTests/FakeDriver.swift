@@ -43,7 +43,8 @@ final class FakeDriver: RunnerDriver {
 
     func signal(_ runner: RunnerID, _ signal: String) async throws { try await script.call("signal \(runner) \(store.phase(runner)) \(signal)") }
 
-    func remove(_ runner: RunnerID) async throws {
+    func remove(_ remains: Remains) async throws {
+        let runner = remains.runner
         try await script.call("remove \(runner) \(store.phase(runner))")
         state.withLock { $0.objects[runner] = nil }
     }

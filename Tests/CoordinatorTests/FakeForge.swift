@@ -16,7 +16,7 @@ final class FakeForge: Forge {
     private let script: Script
     private let store: FakeStore
     private let state = Mutex(State())
-    let runnerURL = "http://gitlab.test"
+    let runnerAccess = RunnerAccess(url: "http://gitlab.test")
     static let token = "glrt-secret-token"
 
     init(_ script: Script, _ store: FakeStore) { (self.script, self.store) = (script, store) }

@@ -111,7 +111,7 @@ import Testing
                 switch action {
                 case .launch(let id, _, _):
                     launches += 1
-                    scene.take(.launching(id, .registered(Int64(launches))))
+                    scene.take(.launching(id, .registered(Int64(launches), shortToken: nil)))
                     scene.take(.launching(id, .creationFailed(Trouble("reset by peer", isOutage: true))))
                     scene.take(.done(action, .failure(Trouble("reset by peer", isOutage: true))))
                 case .look: scene.take(.done(action, .success(.objects([]))))

@@ -155,7 +155,7 @@ import Testing
     @Test func aStartThatTakesEffectAfterItsTimeoutLosesNoJob() {
         var scene = Scene()
         scene.take(.decided(.launch("one", pool: "p", job: nil)))
-        scene.take(.launching("one", .registered(100)))
+        scene.take(.launching("one", .registered(100, shortToken: nil)))
         scene.take(.launching("one", .created("c-one")))
         scene.take(.launching("one", .startUnclear(Trouble("timed out", isOutage: true))))
         scene.take(.done(.launch("one", pool: "p", job: nil), .success(.done)))

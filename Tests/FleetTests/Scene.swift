@@ -36,6 +36,8 @@ struct Scene {
         pool.runUntagged = untagged
         pool.maxRunners = max
         pool.memory = 1 << 30
+        // One figure for a runner and its job.
+        pool.configuredExecutor = .shell
         return pool
     }
 

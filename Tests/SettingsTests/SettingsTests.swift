@@ -142,6 +142,91 @@ import Testing
         }
     }
 
+    // MARK: Executors
+
+    @Test func whatRunsThePoolDecidesTheExecutor() throws {
+        func executor(_ lines: String) throws -> Executor { try parse(minimal + "\n" + lines).pools[0].executor }
+        #expect(try executor("") == .docker)
+        #expect(try executor("executor = \"shell\"") == .shell)
+        // Of a command of the pool's own we don't know what it can do.
+        #expect(try executor("command = [\"/x\"]") == .shell)
+        #expect(try executor("command = [\"/x\"]\nexecutor = \"docker\"") == .docker)
+        #expect(try executor("driver = \"scope\"") == .shell)
+    }
+
+    /// Each is refused under the key that is wrong, at that key's line.
+    @Test(arguments: [
+        ("executor = \"vm\"", "executor"), ("executor = \"shell\"\n[pool.docker]\nimage = \"i\"", "docker.image"),
+        ("executor = \"shell\"\nrunner_memory = \"64MiB\"", "runner_memory"), ("driver = \"scope\"\nexecutor = \"docker\"", "executor"),
+        ("[pool.docker]\nimage = \"\"", "docker.image"), ("[pool.docker]\nimagee = \"x\"", "docker.imagee"),
+        ("[pool.docker]\npull_policy = [\"sometimes\"]", "docker.pull_policy"), ("[pool.docker]\npull_policy = []", "docker.pull_policy"),
+        ("[pool.docker]\nservices_limit = -1", "docker.services_limit"), ("[pool.docker]\nservices_limit = 20", "memory"),
+        ("[pool.docker]\nvolumes = [\"x\"]", "docker.volumes"), ("[pool.docker]\ndevices = [\"ttyUSB0\"]", "docker.devices"),
+        ("mounts = [\"/a:/c\"]\n[pool.docker]\nvolumes = [\"b:/c\"]", "docker.volumes"), ("docker = 1", "docker"),
+        ("[pool.cache]\nkind = \"ftp\"", "cache.kind"), ("request_interval = \"49ms\"", "request_interval"),
+        ("mounts = [\"/var/run/docker.sock:/var/run/docker.sock\"]", "mounts"),
+        ("[pool.docker]\nvolumes = [\"/run/user/1000/podman/podman.sock:/s\"]", "docker.volumes"),
+        ("[pool.docker]\nvolumes = [\"/run/user/1000/:/s\"]", "docker.volumes"), ("[pool.docker]\nvolumes = [\"/:/host:ro\"]", "docker.volumes"),
+        ("[pool.runner]\ntoken = \"x\"", "runner.token"), ("[pool.runner]\nlimit = 3", "runner.limit"),
+        ("[pool.runner]\nenvironment = [\"A=1\"]", "runner.environment"), ("[pool.runner.docker]\nhost = \"unix:///x\"", "runner.docker.host"),
+        ("[pool.runner.docker]\nmemory = \"9g\"", "runner.docker.memory"), ("[pool.runner.docker]\nimage = \"x\"", "runner.docker.image"),
+        ("[pool.runner.docker]\ncontainer_labels = { a = \"b\" }", "runner.docker.container_labels"),
+        ("[pool.runner]\nsince = 2026-11-25", "runner.since"),
+    ])
+    func whatAnExecutorCannotDoIsRefused(lines: String, key: String) {
+        let found = errors(minimal + "\n" + lines + "\n")
+        #expect(found.map(\.key) == ["pool[0].\(key)"], "\(found)")
+        #expect(found.allSatisfy { ($0.line ?? 0) > 0 }, "\(found)")
+    }
+
+    @Test func theEnginesSocketIsForThoseWhoInsist() throws {
+        let volumes = "[pool.docker]\nvolumes = [\"/var/run/docker.sock:/var/run/docker.sock\"]\n"
+        #expect(errors(minimal + "\n" + volumes).first?.message.contains("every other job's secrets") == true)
+        #expect(try parse(minimal + "\n" + volumes + "allow_engine_socket = true\n").pools[0].docker.allowEngineSocket)
+    }
+
+    /// The second pool's tables have the second pool's lines.
+    @Test func anErrorInATableOfAPoolHasItsLine() {
+        let text = minimal + "\n[pool.docker]\nimage = \"i\"\n[[pool]]\nname = \"q\"\ntags = [\"y\"]\n[pool.docker]\nservices_limit = 200\n"
+        let found = errors(text)
+        #expect(found.map(\.key) == ["pool[1].docker.services_limit"])
+        #expect(found.first?.line == text.split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.hasPrefix("services_limit") }.map { $0 + 1 })
+    }
+
+    @Test func aRunnerReservesWhatItsJobsMayUse() throws {
+        let pool = try parse(minimal + "\nmemory = \"1GiB\"\ncpus = 2\n[pool.docker]\nservices_limit = 3\nservice_cpus = 0.5\nservice_memory = \"100MiB\"\n").pools[0]
+        #expect(pool.reservedMemory == (128 + 1024 + 300) << 20 && pool.reservedCPUs == 4.5)
+        let shell = try parse(minimal + "\nmemory = \"1GiB\"\ncpus = 2\nexecutor = \"shell\"\n").pools[0]
+        #expect(shell.reservedMemory == 1 << 30 && shell.reservedCPUs == 2)
+    }
+
+    /// Nothing of it may get into a log by an accident of string interpolation.
+    @Test func gitlabRunnersOwnKeysAreKeptAndPrintNothing() throws {
+        let pool = try parse(
+            minimal + "\n[pool.runner]\npre_get_sources_script = \"s3cret\"\noutput_limit = 9\n[pool.runner.feature_flags]\nFF_X = true\n[pool.runner.cache]\nx = [1.5]\n"
+        ).pools[0]
+        #expect(
+            pool.runnerSettings == [
+                "pre_get_sources_script": .string("s3cret"), "output_limit": .integer(9), "feature_flags": .table(["FF_X": .flag(true)]),
+                "cache": .table(["x": .array([.number(1.5)])]),
+            ])
+        var dumped = ""
+        dump(pool.runnerSettings, to: &dumped)
+        #expect(!"\(pool.runnerSettings) \(String(reflecting: pool)) \(dumped)".contains("s3cret"))
+    }
+
+    @Test func proxiesAreTheServicesOwnUnlessTheFileHasOthers() throws {
+        let own = SettingsEnvironment(machineMemory: 10 << 30, credentialsDirectory: nil, proxy: ["http_proxy": "http://p"])
+        func proxy(_ line: String) throws -> [String: String] {
+            try Settings.parse(
+                minimal.replacingOccurrences(of: "DIR", with: directory).replacingOccurrences(of: "[gitlab]", with: "[gitlab]\n\(line)"), file: "f", environment: own
+            ).gitlab.proxy
+        }
+        #expect(try proxy("") == ["http_proxy": "http://p"])
+        #expect(try proxy("proxy = { https_proxy = \"http://q\" }") == ["https_proxy": "http://q"])
+        #expect(throws: InvalidSettings.self) { try proxy("proxy = { ftp_proxy = \"x\" }") }
+    }
+
     // MARK: Documentation
 
     private func document(_ path: String) throws -> String {
@@ -154,6 +239,9 @@ import Testing
         SettingsSchema.sections.map { section in
             ("[\(section.name)]", section.keys.map { ($0.name, $0.exampleLine(defaults: SettingsDraft())) })
         } + [("[[pool]]", SettingsSchema.pool.map { ($0.name, $0.exampleLine(defaults: Pool(name: ""))) })]
+            + SettingsSchema.poolSections.map { section in
+                ("[pool.\(section.name)]", section.keys.map { ($0.name, $0.exampleLine(defaults: Pool(name: ""))) })
+            }
     }
 
     @Test func everyKeyIsInTheManualAndNoOther() throws {

@@ -24,7 +24,9 @@ import Testing
         runner.phase = .pausing
         runner.idleSince = now
         runner.terms = .init(
-            startTimeout: .milliseconds(1500), stopTimeout: .seconds(7), stopSignal: "SIGTERM", maxJobs: 3, tags: ["a", "b,c"], runUntagged: true)
+            startTimeout: .milliseconds(1500), stopTimeout: .seconds(7), stopSignal: "SIGTERM", maxJobs: 3, tags: ["a", "b,c"], runUntagged: true,
+            executor: .docker, memoryLimit: 77)
+        runner.shortToken = "abcdef123"
         let first = try SQLiteStore(path: path)
         let instance = try await first.load().instance
         try await first.save([

@@ -28,15 +28,29 @@ public struct Pool: Sendable, Equatable {
     public var tags: [String]
     /// Whether its runners take jobs without tags, too.
     public var runUntagged: Bool
-    /// For containers.
+    /// The runner's own, for containers.
     public var image: String
     /// The whole command line of the runner. Empty means gitlab-runner's: in a container as arguments to the
     /// image's own entrypoint, in a scope the `gitlab-runner` of the host.
     public var command: [String]
-    /// CPUs a runner may use; a fraction is allowed.
+    /// What carries out the jobs, as configured; nil for the default. See `executor`.
+    public var configuredExecutor: Executor?
+    /// How the Docker executor makes a job's containers; says nothing with another executor.
+    public var docker: DockerExecutor
+    /// Where jobs keep what their `cache:` names.
+    public var cache: JobCache
+    /// Further keys of gitlab-runner's `[[runners]]`, merged last.
+    public var runnerSettings: [String: RunnerSetting]
+    /// The time between two of an idle runner's requests for a job, at least 50 ms.
+    public var requestInterval: Duration
+    /// CPUs of a job, and with the shell executor of its runner, which are one then; a fraction is allowed.
     public var cpus: Double
-    /// Bytes.
+    /// Bytes of a job, and with the shell executor of its runner.
     public var memory: Int64
+    /// CPUs of a runner whose jobs have containers of their own.
+    public var runnerCPUs: Double
+    /// Bytes of a runner whose jobs have containers of their own.
+    public var runnerMemory: Int64
     /// The most processes and threads of a runner, from 16 to 1000000.
     public var pids: Int
     /// The share of the disk's time among all that want it, from 1 to 10000 (systemd.resource-control(5)).
@@ -60,13 +74,14 @@ public struct Pool: Sendable, Equatable {
     public var register: Registration
     /// The engine's network for its containers; nil for the engine's default. Not for scopes.
     public var network: String?
-    /// Environment variables of the runner's process. Values may be secrets.
+    /// Environment variables of the jobs, and with the shell executor of the runner's process. Values may be secrets.
     public var env: [String: String]
-    /// Bind mounts of its containers in the engine's notation, such as `/srv/cache:/cache:ro`. Not for scopes.
+    /// Bind mounts of the jobs' containers in the engine's notation, such as `/srv/cache:/cache:ro`. Not for scopes with the shell executor.
     public var mounts: [String]
-    /// Linux capabilities of its containers beside the eight that package managers need, such as `NET_RAW`. Not for scopes.
+    /// Linux capabilities of the jobs' containers beside the eight that package managers need, such as `NET_RAW`. Not for scopes with the
+    /// shell executor.
     public var capabilitiesAdd: [String]
-    /// Capabilities that its containers don't get, even if `capabilitiesAdd` has them. Not for scopes.
+    /// Capabilities that the jobs' containers don't get, even if `capabilitiesAdd` has them.
     public var capabilitiesDrop: [String]
 
     /// A pool with the defaults of autogit.toml(5).
@@ -79,8 +94,14 @@ public struct Pool: Sendable, Equatable {
         runUntagged = false
         image = "docker.io/gitlab/gitlab-runner:alpine"
         command = []
+        docker = DockerExecutor()
+        cache = .volume(.pool)
+        runnerSettings = [:]
+        requestInterval = .milliseconds(250)
         cpus = 2
         memory = 2 << 30
+        runnerCPUs = 1
+        runnerMemory = 128 << 20
         pids = 2048
         ioWeight = 100
         maxRunners = 10
@@ -99,6 +120,38 @@ public struct Pool: Sendable, Equatable {
 
     /// Its host and driver.
     public var place: Place { Place(host, driver) }
+
+    /// What carries out the jobs: as configured, else GitLab Runner's Docker executor in containers that run gitlab-runner, and the shell
+    /// executor in scopes and for a command of the pool's own, of which we don't know what it can do.
+    public var executor: Executor { configuredExecutor ?? (driver == .container && command.isEmpty ? .docker : .shell) }
+
+    /// The volume at /cache; nil where the pool keeps no cache in one, has mounted something else there, or has no containers.
+    public var cacheVolume: CacheVolume? {
+        guard case .volume = cache, driver == .container || executor == .docker else { return nil }
+        let targets = (mounts + (executor == .docker ? docker.volumes : [])).map { $0.split(separator: ":") }
+        return targets.contains { $0.dropFirst().first == "/cache" || $0 == ["/cache"] } ? nil : CacheVolume(pool: name)
+    }
+
+    /// The limits of the runner's own container or scope: with the Docker executor the jobs have others.
+    public var runnerLimits: (cpus: Double, memory: Int64) { executor == .docker ? (runnerCPUs, runnerMemory) : (cpus, memory) }
+
+    /// CPUs that a runner with its jobs may use at most, which is what it reserves in the host's budget.
+    public var reservedCPUs: Double {
+        executor == .shell ? cpus : runnerCPUs + cpus + Double(docker.servicesLimit) * docker.serviceCPUs
+    }
+
+    /// Bytes that a runner with its jobs may use at most, which is what it reserves in the host's budget.
+    public var reservedMemory: Int64 {
+        executor == .shell ? memory : runnerMemory + memory + Int64(docker.servicesLimit) * docker.serviceMemory
+    }
+
+    /// Linux capabilities that the jobs' containers have: what a job needs to install packages with apt or apk as the container's
+    /// root, and nothing that reaches outside: change owners and modes, keep set-id bits, switch users, and let apt kill its sandboxed
+    /// fetchers. The pool's own are added and taken away.
+    public var capabilities: [String] {
+        let usual = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETFCAP"]
+        return (usual + capabilitiesAdd.filter { !usual.contains($0) }).filter { !capabilitiesDrop.contains($0) }
+    }
 
     /// GitLab's own rule: the runner's tags contain all of the job's; an untagged job needs `run_untagged`.
     public func serves(tags wanted: [String]) -> Bool {

@@ -37,11 +37,18 @@ public struct Runner: Sendable, Equatable, Identifiable {
         public var tags: [String]?
         /// Whether it was registered for jobs without tags, too; says nothing while `tags` is nil.
         public var runUntagged: Bool
+        /// What carries out its jobs.
+        public var executor: Executor
+        /// Bytes that its own container or scope may use; nil for a runner from before jobs had containers of their own.
+        public var memoryLimit: Int64?
         public init(
-            startTimeout: Duration, stopTimeout: Duration, stopSignal: String, maxJobs: Int, tags: [String]? = nil, runUntagged: Bool = false
+            startTimeout: Duration, stopTimeout: Duration, stopSignal: String, maxJobs: Int, tags: [String]? = nil, runUntagged: Bool = false,
+            executor: Executor = .shell, memoryLimit: Int64? = nil
         ) {
             self.tags = tags
             self.runUntagged = runUntagged
+            self.executor = executor
+            self.memoryLimit = memoryLimit
             self.startTimeout = startTimeout
             self.stopTimeout = stopTimeout
             self.stopSignal = stopSignal
@@ -51,7 +58,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
         public init(_ pool: Pool) {
             self.init(
                 startTimeout: pool.startTimeout, stopTimeout: pool.stopTimeout, stopSignal: pool.stopSignal, maxJobs: pool.maxJobs, tags: pool.tags,
-                runUntagged: pool.runUntagged)
+                runUntagged: pool.runUntagged, executor: pool.executor, memoryLimit: pool.runnerLimits.memory)
         }
     }
 
@@ -67,14 +74,16 @@ public struct Runner: Sendable, Equatable, Identifiable {
     public var terms: Terms
     /// How far its life has come.
     public var phase: Phase
-    /// Its CPU limit, which counts against the host's budget until its container is gone.
+    /// CPUs that it may use with its jobs, which count against the host's budget until its container is gone.
     public var cpus: Double
-    /// Its memory limit in bytes, which counts against the host's budget until its container is gone.
+    /// Bytes that it may use with its jobs, which count against the host's budget until its container is gone.
     public var memory: Int64
     /// The job it was started for; GitLab may give it another.
     public var launchedFor: JobID?
     /// GitLab's id of the registration; nil until GitLab has answered to it.
     public var gitlabID: Int64?
+    /// The beginning of its token, by which what it made for its jobs is found; nil before its registration, and where it tells nothing.
+    public var shortToken: String?
     /// The engine's id of the container, or the scope's name; nil until it is known to have been made.
     public var containerID: String?
     /// GitLab's id of the job that it has; nil while it has none, as far as we know.
@@ -109,8 +118,8 @@ public struct Runner: Sendable, Equatable, Identifiable {
         place = pool.place
         terms = Terms(pool)
         phase = .requested
-        cpus = pool.cpus
-        memory = pool.memory
+        cpus = pool.reservedCPUs
+        memory = pool.reservedMemory
         self.launchedFor = launchedFor
         jobsDone = 0
         requestedAt = now
@@ -155,10 +164,13 @@ public struct Runner: Sendable, Equatable, Identifiable {
     /// It has had as many jobs as it may have, or has the last of them.
     public var isSpent: Bool { terms.maxJobs > 0 && jobsDone + (isBusy ? 1 : 0) >= terms.maxJobs }
 
-    /// Whether its GitLab, its place, its tags and its `runUntagged` are the pool's of today. Unknown tags are taken for the pool's; image, limits
-    /// and the kind of registration are not compared.
+    /// Bytes that its own container or scope may use.
+    public var memoryLimit: Int64 { terms.memoryLimit ?? memory }
+
+    /// Whether its GitLab, its place, its executor, its tags and its `runUntagged` are the pool's of today. Unknown tags are taken for the
+    /// pool's; image, limits and the kind of registration are not compared.
     public func isAsIn(_ pool: Pool) -> Bool {
-        guard forge == pool.forge, place == pool.place else { return false }
+        guard forge == pool.forge, place == pool.place, terms.executor == pool.executor else { return false }
         guard let tags = terms.tags else { return true }
         return terms.runUntagged == pool.runUntagged && Set(tags) == Set(pool.tags)
     }

@@ -80,8 +80,8 @@ struct Supply {
         let pool = state.pools[index].pool
         count[index] += 1
         launching[pool.place, default: 0] += 1
-        memory += pool.memory
-        cpus += pool.cpus
+        memory += pool.reservedMemory
+        cpus += pool.reservedCPUs
         if state.pools[index].failures > 0 { probing.insert(index) }
         plan.actions.append(.launch(freshID(), pool: pool.name, job: job))
     }
@@ -123,8 +123,8 @@ struct Supply {
         if !ordered, let obstacle = afterFailures(index, into: &plan) { return obstacle }
         if count[index] >= pool.maxRunners { return .atMaximum(pool: pool.name, max: pool.maxRunners) }
         let budget = state.configuration.budget
-        if let bound = budget.memory, memory + pool.memory > bound { return .memoryBudget(promised: memory, bound: bound) }
-        if let bound = budget.cpus, cpus + pool.cpus > bound + 1e-9 { return .cpuBudget(promised: cpus, bound: bound) }
+        if let bound = budget.memory, memory + pool.reservedMemory > bound { return .memoryBudget(promised: memory, bound: bound) }
+        if let bound = budget.cpus, cpus + pool.reservedCPUs > bound + 1e-9 { return .cpuBudget(promised: cpus, bound: bound) }
         if launching[pool.place, default: 0] >= state.configuration.maxLaunches { return .launchesAtBound(state.configuration.maxLaunches) }
         return nil
     }

@@ -13,14 +13,32 @@ public struct RunnerSpec: Sendable {
     }
 }
 
+/// How the runners of a GitLab reach it; the same for all of them.
+public struct RunnerAccess: Sendable, Equatable {
+    /// GitLab's URL without a trailing slash, as runners reach it.
+    public var url: String
+    /// GitLab's URL as jobs reach it to fetch sources; nil for the one that GitLab names.
+    public var cloneURL: String?
+    /// The certificates of GitLab's own CA in PEM; nil where those of the runner's system do.
+    public var certificates: String?
+    /// Variables of all jobs, such as those of a proxy. Values may be secrets.
+    public var environment: [String: String]
+    public init(url: String, cloneURL: String? = nil, certificates: String? = nil, environment: [String: String] = [:]) {
+        self.url = url
+        self.cloneURL = cloneURL
+        self.certificates = certificates
+        self.environment = environment
+    }
+}
+
 /// A runner's access to GitLab; put where only the runner reads it.
 public struct RunnerCredentials: Sendable {
-    /// GitLab's URL without a trailing slash.
-    public var url: String
+    /// How it reaches GitLab.
+    public var access: RunnerAccess
     /// The token of its registration.
     public var token: Secret
-    public init(url: String, token: Secret) {
-        self.url = url
+    public init(_ access: RunnerAccess, token: Secret) {
+        self.access = access
         self.token = token
     }
 }
@@ -71,10 +89,11 @@ public protocol RunnerDriver: Sendable {
     /// - Parameter signal: a name such as `SIGQUIT`.
     /// - Throws: when the signal is refused, or nobody could be asked.
     func signal(_ runner: RunnerID, _ signal: String) async throws
-    /// Kills what still runs and removes everything of the runner. Returns when nothing is left; a runner that is already gone is success.
+    /// Kills what still runs and removes everything of the runner, and everything that it made for its jobs. Returns when nothing is left;
+    /// a runner that is already gone is success.
     /// - Throws: when something may be left; then it is called again.
-    func remove(_ runner: RunnerID) async throws
-    /// Everything that carries our instance's id, ended or not.
+    func remove(_ remains: Remains) async throws
+    /// Everything that carries our instance's id, ended or not; also a runner of which only its jobs' containers are left.
     /// - Throws: when it can't be listed as a whole, because a runner that the list lacks is taken for gone.
     func list() async throws -> [DriverObject]
     /// The last lines of the runner's output, the oldest first; fewer than `lines`, or none, where there are no more.
@@ -87,6 +106,26 @@ public protocol RunnerDriver: Sendable {
     /// Reports of changes to runners of our instance, until the reader stops. For one reader at a time. Begins with `resync` once it is connected,
     /// reconnects by itself, and has another `resync` then.
     func events() -> AsyncStream<DriverEvent>
+}
+
+extension RunnerDriver {
+    /// Removes a runner of which nothing is known but its id.
+    public func remove(_ runner: RunnerID) async throws { try await remove(Remains(runner)) }
+}
+
+/// A runner that is to be removed, and what tells the things that it made for its jobs from others'.
+public struct Remains: Sendable, Hashable {
+    /// The runner.
+    public var runner: RunnerID
+    /// The beginning of its token; nil where that is unknown, or another runner's too, or its jobs had no containers of their own.
+    public var shortToken: String?
+    /// Nothing of it is older than this; nil where that is unknown.
+    public var since: Timestamp?
+    public init(_ runner: RunnerID, shortToken: String? = nil, since: Timestamp? = nil) {
+        self.runner = runner
+        self.shortToken = shortToken
+        self.since = since
+    }
 }
 
 /// A registration that GitLab has just made.
@@ -180,8 +219,8 @@ public struct HookInstallation: Sendable, Equatable {
 ///
 /// An error that is not a `ForgeFailure` counts as a refusal, not as an outage.
 public protocol Forge: Sendable {
-    /// The URL that runners are given, without a trailing slash.
-    var runnerURL: String { get }
+    /// How runners reach it.
+    var runnerAccess: RunnerAccess { get }
     /// - Throws: `MalformedEvent` for a body that is not a JSON object.
     func decodeEvent(_ body: [UInt8]) throws -> DecodedEvent
     /// Makes a registration for the spec's pool. Its description is the runner's name, and its maintenance note names this instance. Not

@@ -109,7 +109,7 @@ extension FleetEvent {
         case .jobFinished, .jobEnded: add("status", job?.status)
         case .jobStarted, .jobGone: break
         case .leaving, .removed, .ended: add("reason", runner?.reason)
-        case .outOfMemory: add("limit", runner.map { "\($0.memory >> 20) MiB" })
+        case .outOfMemory: add("limit", runner.map { "\($0.memoryLimit >> 20) MiB" })
         case .startUnclear(let why), .startFailed(let why, _), .startInterrupted(let why), .exited(let why, _), .stuck(let why), .quarantined(let why),
             .gitlabTrouble(let why, _), .pollRemark(let why), .driverTrouble(let why), .storeTrouble(let why), .orphanStays(let why),
             .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why):
@@ -148,7 +148,7 @@ extension FleetEvent {
         case .startFailed(let why, _): ("failed", why)
         case .exited(let text, _): ("exited", text)
         case .ended: ("ended", runner?.reason)
-        case .outOfMemory: ("out of memory", runner.map { "a process was killed at the memory limit of \($0.memory >> 20) MiB" })
+        case .outOfMemory: ("out of memory", runner.map { "a process was killed at the memory limit of \($0.memoryLimit >> 20) MiB" })
         case .stuck(let why): ("stuck", why)
         case .removed: ("removed", runner?.reason)
         default: nil

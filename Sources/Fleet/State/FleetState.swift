@@ -184,6 +184,13 @@ public struct FleetState: Sendable {
             }
     }
 
+    /// What tells the things that a runner made for its jobs from those of others.
+    public func remains(of id: RunnerID) -> Remains {
+        guard let runner = runners[id], runner.terms.executor == .docker else { return Remains(id) }
+        let isShared = runners.values.contains { $0.id != id && $0.shortToken == runner.shortToken }
+        return Remains(id, shortToken: isShared ? nil : runner.shortToken, since: runner.requestedAt)
+    }
+
     /// Bytes and CPUs that the host has promised to runners.
     public var promised: (memory: Int64, cpus: Double) {
         runners.values.reduce((0, 0)) { sum, runner in

@@ -27,7 +27,8 @@ public enum Observation: Sendable {
 
 /// How far a launch has come.
 public enum LaunchStep: Sendable, Equatable {
-    case registered(Int64)
+    /// GitLab's id, and the beginning of the token where that tells runners apart.
+    case registered(Int64, shortToken: String?)
     case registrationFailed(Trouble)
     case created(String)
     case creationFailed(Trouble)

@@ -3,9 +3,12 @@ extension FleetState {
     mutating func launching(_ id: RunnerID, _ step: LaunchStep, at now: Timestamp) {
         guard let runner = runners[id] else { return }
         switch step {
-        case .registered(let gitlabID):
+        case .registered(let gitlabID, let shortToken):
             owners[RegistrationRef(runner.forge, gitlabID)] = id
-            update(id) { $0.gitlabID = gitlabID }
+            update(id) {
+                $0.gitlabID = gitlabID
+                $0.shortToken = shortToken
+            }
             noteForge(runner.forge, nil, at: now)
             forges[runner.forge]?.registering.succeeded()
             tell(.registered, runners[id])

@@ -123,7 +123,7 @@ extension FleetState {
         }
         var text = code.map { "exited with code \($0)" } ?? "is gone"
         // 128 + SIGKILL. Podman does not tell when it was the kernel's memory killer.
-        if code == 137 { text += " (killed; its memory limit is \(runner.memory >> 20) MiB)" }
+        if code == 137 { text += " (killed; its memory limit is \(runner.memoryLimit >> 20) MiB)" }
         progress[id, default: Progress()].wantsLog = code != 0 && runner.phase != .stopping
         if runner.phase == .stopping {
             tell(.exited(text, expected: true), runner)

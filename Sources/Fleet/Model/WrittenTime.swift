@@ -1,14 +1,12 @@
-import Fleet
-
-/// GitLab's points in time. The API writes ISO 8601 in the instance's time zone, hooks write `2021-02-23 02:41:37 UTC`,
-/// and which one comes depends on GitLab's version.
-enum GitLabTime {
-    /// Reads a date, a time and a zone. Every format of GitLab's is taken: `T` or a space between date and time, a
+/// Points in time as other programs write them. GitLab's API writes ISO 8601 in the instance's time zone, its hooks
+/// `2021-02-23 02:41:37 UTC`, and which one comes depends on its version; engines write nanoseconds and the host's offset.
+public enum WrittenTime {
+    /// Reads a date, a time and a zone in all of these formats: `T` or a space between date and time, a
     /// fraction of a second or none, and `Z`, `UTC` or an offset such as `+02:00`, `+0200` or `+02`, after a space or not.
     ///
     /// - Returns: the instant, cut to whole seconds (towards the past); nil for anything else. A time without a zone could be
     ///   any of a day's instants, so it is nil, too.
-    static func wholeSeconds(_ text: String) -> Timestamp? {
+    public static func wholeSeconds(_ text: String) -> Timestamp? {
         var rest = Digits(text.utf8)
         guard let year = rest.number(of: 4), rest.skip("-"), let month = rest.number(of: 2), rest.skip("-"), let day = rest.number(of: 2),
             rest.skip("T") || rest.skip("t") || rest.skip(" "),

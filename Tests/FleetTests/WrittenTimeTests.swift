@@ -1,16 +1,16 @@
 import Fleet
 import Testing
 
-@testable import GitLab
+@testable import Fleet
 
-@Suite struct GitLabTimeTests {
+@Suite struct WrittenTimeTests {
     @Test(arguments: [
         "2021-02-23T02:41:37Z", "2021-02-23T02:41:37.000Z", "2021-02-23T02:41:37.999999Z", "2021-02-23T04:41:37.102+02:00",
         "2021-02-23T04:41:37+0200", "2021-02-23T04:41:37+02", "2021-02-22T21:11:37.5-05:30", "2021-02-23 02:41:37 UTC", "2021-02-23 03:41:37 +0100",
         "2021-02-23 03:41:37 +01:00", "2021-02-22 18:41:37 -0800", "2021-02-23 02:41:37.5 UTC", "2021-02-23t02:41:37z", "2021-02-23 02:41:37Z",
     ])
     func theSameInstantInAllFormats(text: String) {
-        #expect(GitLabTime.wholeSeconds(text) == Timestamp(milliseconds: 1_614_048_097_000))
+        #expect(WrittenTime.wholeSeconds(text) == Timestamp(milliseconds: 1_614_048_097_000))
     }
 
     @Test(
@@ -20,7 +20,7 @@ import Testing
             ("0000-01-01T00:00:00Z", -62_167_219_200), ("9999-12-31T23:59:59Z", 253_402_300_799),
         ] as [(String, Int64)])
     func calendar(text: String, seconds: Int64) {
-        #expect(GitLabTime.wholeSeconds(text) == Timestamp(milliseconds: seconds * 1000))
+        #expect(WrittenTime.wholeSeconds(text) == Timestamp(milliseconds: seconds * 1000))
     }
 
     @Test(arguments: [
@@ -30,6 +30,6 @@ import Testing
         "21-01-01T00:00:00Z", "2021-01-01T00:00:00Zulu", "2021-01-01  00:00:00 UTC", "١٩٧٠-01-01T00:00:00Z", "2021-1-1T0:0:0Z", "1614048097",
     ])
     func whatIsNoInstantIsUnknown(text: String) {
-        #expect(GitLabTime.wholeSeconds(text) == nil)
+        #expect(WrittenTime.wholeSeconds(text) == nil)
     }
 }

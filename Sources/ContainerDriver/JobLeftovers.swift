@@ -1,0 +1,57 @@
+import Fleet
+import RunnerConfiguration
+
+/// What runners have the engine make for their jobs. A runner that ends by itself removes it; one that is killed leaves it all.
+///
+/// Containers carry the labels that AutoGit's configuration has put on them (`container_labels`, from gitlab-runner 15.0 on). Networks
+/// and volumes, and the containers of older versions, carry gitlab-runner's own, among them the beginning of the runner's token.
+struct JobLeftovers: Sendable {
+    let engine: Engine
+    let instance: String
+
+    private static let tokenLabel = "com.gitlab.gitlab-runner.runner.id"
+
+    /// Runners that containers of jobs carry the name of.
+    func list() async throws -> [DriverObject] {
+        var found: [RunnerID: DriverObject] = [:]
+        for container in try await engine.containers(labels: ["\(RunnerConfiguration.instanceLabel)=\(instance)"]) {
+            guard let runner = container.Labels?[RunnerConfiguration.runnerLabel] else { continue }
+            found[runner] = DriverObject(id: container.Id, runner: runner, running: false, started: false, exitCode: nil)
+        }
+        return Array(found.values)
+    }
+
+    /// Removes what a runner that is gone has left.
+    /// - Throws: `EngineError`
+    func remove(_ remains: Remains) async throws {
+        let labels = ["\(RunnerConfiguration.instanceLabel)=\(instance)", "\(RunnerConfiguration.runnerLabel)=\(remains.runner)"]
+        let own = try await engine.containers(labels: labels)
+        // Its own containers tell how it calls itself, even where nothing else is known of it.
+        var tokens = Set(own.compactMap { $0.Labels?[Self.tokenLabel] }.filter(ShortToken.identifies))
+        if let token = remains.shortToken { tokens.insert(token) }
+        for container in own { try await engine.remove(container.Id) }
+        for token in tokens { try await remove(token, since: remains.since) }
+    }
+
+    /// In this order, because a network and a volume can't go while a container uses them.
+    private func remove(_ token: String, since: Timestamp?) async throws {
+        let label = "\(Self.tokenLabel)=\(token)"
+        for container in try await engine.containers(labels: [label]) where isNotOlder(container.Created.map { Timestamp(milliseconds: $0 * 1000) }, since) {
+            // Another AutoGit's, or another runner's whose token begins alike.
+            if let owner = container.Labels?[RunnerConfiguration.instanceLabel], owner != instance { continue }
+            try await engine.remove(container.Id)
+        }
+        for network in try await engine.networks(label: label) where isNotOlder(network.Created.flatMap(WrittenTime.wholeSeconds), since) {
+            try await engine.removeNetwork(network.Id)
+        }
+        for volume in try await engine.volumes(label: label) where isNotOlder(volume.CreatedAt.flatMap(WrittenTime.wholeSeconds), since) {
+            try await engine.removeVolume(volume.Name)
+        }
+    }
+
+    /// Engines give whole seconds. Where a time is missing, the token has to do.
+    private func isNotOlder(_ created: Timestamp?, _ since: Timestamp?) -> Bool {
+        guard let created, let since else { return true }
+        return created >= since + .seconds(-1)
+    }
+}

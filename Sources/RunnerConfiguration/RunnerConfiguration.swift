@@ -1,0 +1,133 @@
+import Fleet
+import TOMLKit
+
+/// gitlab-runner's config.toml for one runner: what AutoGit sets, with the pool's own `[pool.runner]` merged in last
+/// (docs.gitlab.com/runner/configuration/advanced-configuration).
+public struct RunnerConfiguration: Sendable {
+    /// Labels of everything that a runner makes for its jobs. Runners' own containers have others, so that neither is taken for the other.
+    public static let instanceLabel = "autogit.job.instance"
+    /// The label with the id of the runner whose job it is.
+    public static let runnerLabel = "autogit.job.runner"
+    /// Where jobs find their cache.
+    public static let cacheDirectory = "/cache"
+
+    private let spec: RunnerSpec
+    private let credentials: RunnerCredentials
+    private let place: RunnerSurroundings
+
+    public init(_ spec: RunnerSpec, _ credentials: RunnerCredentials, _ place: RunnerSurroundings) {
+        self.spec = spec
+        self.credentials = credentials
+        self.place = place
+    }
+
+    /// The file. It holds the runner's token.
+    public var text: String {
+        let table = TOMLTable()
+        table["concurrent"] = 1
+        table["check_interval"] = pace.checkInterval
+        table["shutdown_timeout"] = 30
+        let sections = TOMLArray()
+        for _ in 0..<pace.sections { sections.append(TOMLTable(section)) }
+        table["runners"] = sections
+        return table.convert(to: .toml, options: [.allowUnicodeStrings]) + "\n"
+    }
+
+    /// `check_interval` knows whole seconds only. The same section n times is asked n times in that interval, at equal distances, and
+    /// `concurrent` still bounds the jobs (seen with 14.7.1 and 19.3.0).
+    private var pace: (checkInterval: Int, sections: Int) {
+        let milliseconds = spec.pool.requestInterval.milliseconds
+        if milliseconds >= 1000 { return (Int((milliseconds + 999) / 1000), 1) }
+        return (1, Int((1000 + milliseconds - 1) / max(1, milliseconds)))
+    }
+
+    private var section: [String: RunnerSetting] {
+        let pool = spec.pool
+        let access = credentials.access
+        var section: [String: RunnerSetting] = [
+            "name": .string(Runner.name(of: spec.runner)), "url": .string(access.url), "token": .string(credentials.token.reveal()),
+            "executor": .string(pool.executor.rawValue),
+        ]
+        if access.certificates != nil { section["tls-ca-file"] = .string(RunnerFiles.certificates) }
+        if let url = access.cloneURL { section["clone_url"] = .string(url) }
+        var environment = access.environment
+        if pool.executor == .docker { environment.merge(pool.env) { $1 } }
+        section["environment"] = Self.list(environment.map { "\($0.key)=\($0.value)" }.sorted())
+        switch pool.executor {
+        case .docker:
+            section["docker"] = .table(docker)
+            // Podman has no links, by which services are reached otherwise.
+            if networkMode == nil { section["feature_flags"] = .table(["FF_NETWORK_PER_BUILD": .flag(true)]) }
+        case .shell:
+            if let folder = place.shellFolder { section["builds_dir"] = .string(folder + "/builds") }
+            if pool.cacheVolume != nil {
+                section["cache_dir"] = .string(Self.cacheDirectory)
+            } else if let folder = place.shellFolder {
+                section["cache_dir"] = .string(folder + "/cache")
+            }
+        }
+        guard case .table(let merged) = RunnerSetting.table(section).merged(with: .table(pool.runnerSettings)) else { return section }
+        return merged
+    }
+
+    private var networkMode: String? { spec.pool.docker.networkMode ?? spec.pool.network }
+
+    private var docker: [String: RunnerSetting] {
+        let pool = spec.pool
+        let docker = pool.docker
+        var table: [String: RunnerSetting] = [
+            "host": .string("unix://" + place.engineSocket), "image": .string(docker.image), "pull_policy": Self.list(docker.pullPolicy),
+            "cpus": .string(Self.text(pool.cpus)), "memory": .string("\(pool.memory)b"),
+            // The same as memory: no swap beside it, so that the limit is the limit.
+            "memory_swap": .string("\(pool.memory)b"),
+            "services_limit": .integer(docker.servicesLimit), "service_cpus": .string(Self.text(docker.serviceCPUs)),
+            "service_memory": .string("\(docker.serviceMemory)b"), "service_memory_swap": .string("\(docker.serviceMemory)b"),
+            "privileged": .flag(docker.privileged),
+            "volumes": Self.list((pool.cacheVolume.map { ["\($0.name(instance: spec.instance)):\(Self.cacheDirectory)"] } ?? []) + pool.mounts + docker.volumes),
+            "container_labels": .table([
+                Self.instanceLabel: .string(spec.instance), Self.runnerLabel: .string(spec.runner), "autogit.job.pool": .string(pool.name),
+            ]),
+        ]
+        // Without this each registration makes a cache volume of its own, which nobody ever uses again.
+        if pool.cacheVolume == nil { table["disable_cache"] = .flag(true) }
+        if !docker.privileged {
+            table["cap_drop"] = Self.list(["ALL"])
+            table["cap_add"] = Self.list(pool.capabilities)
+            table["security_opt"] = Self.list(["no-new-privileges"])
+        }
+        if !docker.helperImage.isEmpty { table["helper_image"] = .string(docker.helperImage) }
+        if let mode = networkMode { table["network_mode"] = .string(mode) }
+        if let bytes = docker.shmSize { table["shm_size"] = .integer(Int(bytes)) }
+        let lists = [
+            ("allowed_images", docker.allowedImages), ("allowed_services", docker.allowedServices),
+            ("allowed_pull_policies", docker.allowedPullPolicies), ("extra_hosts", docker.extraHosts), ("dns", docker.dns), ("devices", docker.devices),
+        ]
+        for (key, texts) in lists where !texts.isEmpty { table[key] = Self.list(texts) }
+        return table
+    }
+
+    private static func list(_ texts: [String]) -> RunnerSetting { .array(texts.map(RunnerSetting.string)) }
+
+    /// Without an exponent or a needless fraction.
+    private static func text(_ number: Double) -> String { number == number.rounded() ? "\(Int(number))" : "\(number)" }
+}
+
+extension TOMLTable {
+    fileprivate convenience init(_ entries: [String: RunnerSetting]) {
+        self.init()
+        for (key, value) in entries { self[key] = value.toml }
+    }
+}
+
+extension RunnerSetting {
+    fileprivate var toml: any TOMLValueConvertible {
+        switch self {
+        case .string(let text): text
+        case .integer(let number): number
+        case .number(let number): number
+        case .flag(let value): value
+        case .array(let values): TOMLArray(values.map(\.toml))
+        case .table(let entries): TOMLTable(entries)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import Fleet
+
+/// The files that tell a runner who it is, the same for every driver. They hold its token, so only the runner may be able to read them.
+public enum RunnerFiles {
+    /// One file in the runner's folder.
+    public struct File: Sendable, Equatable {
+        /// Its name in `directory`.
+        public var name: String
+        /// Its whole text.
+        public var content: String
+    }
+
+    /// The folder in which the runner sees them.
+    public static let directory = "/run/autogit"
+    /// The path of gitlab-runner's configuration, as the runner sees it.
+    public static let configuration = directory + "/config.toml"
+    /// The path of the certificates of GitLab's own CA, as the runner sees it; there only where some are configured.
+    public static let certificates = directory + "/ca.crt"
+
+    /// `url`, `token`, `name` and `executor` for a pool's own command, `config.toml` for gitlab-runner, and `ca.crt`.
+    /// - Parameter place: what the driver knows of the runner's surroundings.
+    public static func contents(for spec: RunnerSpec, _ credentials: RunnerCredentials, in place: RunnerSurroundings) -> [File] {
+        var files = [
+            File(name: "url", content: credentials.access.url + "\n"),
+            File(name: "token", content: credentials.token.reveal() + "\n"),
+            File(name: "name", content: Runner.name(of: spec.runner) + "\n"),
+            File(name: "executor", content: spec.pool.executor.rawValue + "\n"),
+            File(name: "config.toml", content: RunnerConfiguration(spec, credentials, place).text),
+        ]
+        if let certificates = credentials.access.certificates { files.append(File(name: "ca.crt", content: certificates)) }
+        return files
+    }
+}
+
+/// Where a runner runs, as far as its configuration depends on it.
+public struct RunnerSurroundings: Sendable, Equatable {
+    /// The path of the engine's socket, as the runner sees it.
+    public var engineSocket: String
+    /// The folder in which the shell executor works and keeps caches, as the runner sees it; nil for gitlab-runner's own.
+    public var shellFolder: String?
+
+    public init(engineSocket: String = "/var/run/docker.sock", shellFolder: String? = nil) {
+        self.engineSocket = engineSocket
+        self.shellFolder = shellFolder
+    }
+}
