@@ -46,6 +46,8 @@ public struct Project: Sendable {
     public var acceptsUnquotedColons: Bool
     /// The project's own CI variables.
     public var variables: [String: String]
+    /// Ids of the files' contents in git, by path.
+    var blobs: [String: String] = [:]
 }
 
 /// A runner that was registered.
@@ -75,7 +77,8 @@ public struct SimulatedJob: Sendable {
     public var projectID: Int64
     /// Its part of the pipeline's file.
     public var definition: PipelineFile.Job
-    public var variables: [String: String]
+    /// The project's own and the file's.
+    public var variables: [PipelineVariable]
     /// As GitLab names it, in lower case.
     public var status: String
     public var token: String

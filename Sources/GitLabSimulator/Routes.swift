@@ -107,7 +107,7 @@ struct Routes {
         api.get("version") { request, context in
             let call = try await Call(request, context)
             _ = try await instance.access(call.secret, anyOf: ["read_api", "read_user"])
-            return respond(200, ["version": "18.5.0", "revision": "simulated", "enterprise": false])
+            return respond(200, ["version": .string(Instance.version), "revision": "simulated", "enterprise": false])
         }
         api.get("user") { request, context in
             let call = try await Call(request, context)
