@@ -32,6 +32,10 @@ public actor Instance {
     public private(set) var hooksAnswered: [Int: Int] = [:]
     /// Calls so far by method and path, such as `GET /api/v4/version`, with those that met a fault.
     public internal(set) var requests: [String: Int] = [:]
+    /// The largest artifact that is taken, in bytes; 100 MiB as in a GitLab that was just installed.
+    public private(set) var maximumArtifactSize = 100 << 20
+    /// Artifacts can be switched off for all of an instance.
+    public private(set) var takesArtifacts = true
     /// Host and port of the container registry, as jobs reach it; nil: there is none.
     public private(set) var registry: String?
     var disturbances = Disturbances()
@@ -78,6 +82,11 @@ public actor Instance {
     /// Whether hooks to the local network may be made.
     public func setAllowsLocalHooks(_ allowed: Bool) { allowsLocalHooks = allowed }
 
+    /// From now on larger ones are refused with 413.
+    /// - Parameter bytes: of the file itself.
+    public func setMaximumArtifactSize(_ bytes: Int) { maximumArtifactSize = bytes }
+    /// Whether artifacts are taken; if not, uploads are refused with 405.
+    public func setTakesArtifacts(_ taken: Bool) { takesArtifacts = taken }
     /// Jobs get credentials for it, and its variables.
     /// - Parameter registry: host and port; nil for none.
     public func setRegistry(_ registry: String?) { self.registry = registry }

@@ -124,7 +124,11 @@ extension Instance {
 
     /// Its token is that of the job that asks: with it the artifacts are fetched.
     private func dependencyPayload(_ other: SimulatedJob, for job: SimulatedJob) -> JSON {
-        ["id": .int(other.id), "name": .string(other.definition.name), "token": .string(job.token)]
+        var members: [String: JSON] = ["id": .int(other.id), "name": .string(other.definition.name), "token": .string(job.token)]
+        if let archive = other.archive(at: Date()) {
+            members["artifacts_file"] = ["filename": .string(archive.filename), "size": .int(Int64(archive.bytes.count))]
+        }
+        return .object(members)
     }
 
     // MARK: The registry

@@ -91,6 +91,8 @@ public struct SimulatedJob: Sendable {
     public var queuedAt: Date?
     public var startedAt: Date?
     public var finishedAt: Date?
+    /// What its runner left, by type, such as `archive`.
+    public internal(set) var artifacts: [String: StoredArtifact] = [:]
 
     /// Whether it has ended. A skipped job comes back when an earlier one is retried.
     public var isOver: Bool { ["success", "failed", "canceled", "skipped"].contains(status) }
