@@ -140,6 +140,7 @@ let package = Package(
         .testTarget(
             name: "GitLabTests", dependencies: ["GitLab", "Fleet", "GitLabSimulator", "HTTPTransfer"], resources: [.copy("Payloads")],
             swiftSettings: ours),
+        .testTarget(name: "GitLabSimulatorTests", dependencies: ["GitLabSimulator", "HTTPTransfer"], swiftSettings: ours),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Fleet", "TestBench", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: ours),
         .testTarget(

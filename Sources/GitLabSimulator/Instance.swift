@@ -32,6 +32,12 @@ public actor Instance {
     public private(set) var hooksAnswered: [Int: Int] = [:]
     /// Calls so far by method and path, such as `GET /api/v4/version`, with those that met a fault.
     public internal(set) var requests: [String: Int] = [:]
+    /// The largest artifact that is taken, in bytes; 100 MiB as in a GitLab that was just installed.
+    public private(set) var maximumArtifactSize = 100 << 20
+    /// Artifacts can be switched off for all of an instance.
+    public private(set) var takesArtifacts = true
+    /// Host and port of the container registry, as jobs reach it; nil: there is none.
+    public private(set) var registry: String?
     var disturbances = Disturbances()
     private var random: SplitMix
     private var lastID: Int64 = 0
@@ -76,17 +82,33 @@ public actor Instance {
     /// Whether hooks to the local network may be made.
     public func setAllowsLocalHooks(_ allowed: Bool) { allowsLocalHooks = allowed }
 
-    /// A project whose repository holds this `.gitlab-ci.yml`; without files it has no repository.
+    /// From now on larger ones are refused with 413.
+    /// - Parameter bytes: of the file itself.
+    public func setMaximumArtifactSize(_ bytes: Int) { maximumArtifactSize = bytes }
+    /// Whether artifacts are taken; if not, uploads are refused with 405.
+    public func setTakesArtifacts(_ taken: Bool) { takesArtifacts = taken }
+    /// Jobs get credentials for it, and its variables.
+    /// - Parameter registry: host and port; nil for none.
+    public func setRegistry(_ registry: String?) { self.registry = registry }
+
+    /// A project whose repository holds this `.gitlab-ci.yml`.
+    /// - Parameters:
+    ///   - withRepository: false leaves it without one: nothing can be cloned.
+    ///   - variables: the project's own, which go before the file's.
+    ///   - files: what else is in the repository, by path.
     public func addProject(
-        path: String, pipelineFile: String, withRepository: Bool = true, acceptsUnquotedColons: Bool = false, variables: [String: String] = [:]
+        path: String, pipelineFile: String, withRepository: Bool = true, acceptsUnquotedColons: Bool = false, variables: [String: String] = [:],
+        files: [String: String] = [:]
     ) async throws -> Project {
         let id = newID()
         var project = Project(
             id: id, path: path, name: path.split(separator: "/").last.map(String.init) ?? path, repository: nil,
             sha: String(repeating: "0", count: 39) + "1", pipelineFile: pipelineFile, acceptsUnquotedColons: acceptsUnquotedColons, variables: variables)
         if withRepository {
-            (project.repository, project.sha) = try await GitRepository.make(
-                at: "\(directory)/repositories/\(id).git", files: ["README.md": "# \(project.name)\n", ".gitlab-ci.yml": pipelineFile])
+            let repository = "\(directory)/repositories/\(id).git"
+            let all = ["README.md": "# \(project.name)\n", ".gitlab-ci.yml": pipelineFile].merging(files) { $1 }
+            (project.sha, project.blobs) = try await GitRepository.make(at: repository, files: all)
+            project.repository = repository
         }
         projects[id] = project
         return project
@@ -121,109 +143,6 @@ public actor Instance {
         return token
     }
 
-    // MARK: Pipelines
-
-    /// Makes a pipeline of the project's file, as a push to `main` does.
-    @discardableResult
-    public func createPipeline(project id: Int64, ref: String = "main") throws -> [Int64] {
-        guard let project = projects[id] else { throw Refused.notFound("Project") }
-        let file = try PipelineFile(project.pipelineFile, acceptingUnquotedColons: project.acceptsUnquotedColons)
-        let pipelineID = newID()
-        var ids: [Int64] = []
-        for job in file.jobs.sorted(by: { (file.stages.firstIndex(of: $0.stage) ?? 0) < (file.stages.firstIndex(of: $1.stage) ?? 0) }) {
-            let jobID = newID()
-            jobs[jobID] = SimulatedJob(
-                id: jobID, pipelineID: pipelineID, projectID: id, definition: job,
-                variables: project.variables.merging(file.variables) { $1 }.merging(job.variables) { $1 },
-                status: "created", token: newSecret("glcbt-64_"), createdAt: Date())
-            ids.append(jobID)
-        }
-        pipelines[pipelineID] = Pipeline(id: pipelineID, projectID: id, ref: ref, file: file, jobs: ids)
-        for jobID in ids { announce(jobID) }
-        advance(pipelineID)
-        return ids
-    }
-
-    /// Queues what may run now, and skips what never will.
-    func advance(_ id: Int64) {
-        guard let pipeline = pipelines[id] else { return }
-        var moved = true
-        while moved {
-            moved = false
-            for jobID in pipeline.jobs {
-                guard let job = jobs[jobID], job.status == "created" else { continue }
-                let before = prerequisites(of: job, in: pipeline).compactMap { jobs[$0] }
-                let good = before.allSatisfy { $0.status == "success" || $0.isOver && $0.definition.allowFailure }
-                let hopeless = before.contains { $0.isOver && $0.status != "success" && !$0.definition.allowFailure }
-                if hopeless {
-                    finish(jobID, "skipped")
-                    moved = true
-                } else if good {
-                    setStatus(jobID, job.definition.manual ? "manual" : "pending")
-                    moved = true
-                }
-            }
-        }
-    }
-
-    private func prerequisites(of job: SimulatedJob, in pipeline: Pipeline) -> [Int64] {
-        let stage = pipeline.file.stages.firstIndex(of: job.definition.stage) ?? 0
-        return pipeline.jobs.filter { id in
-            guard let other = jobs[id], id != job.id else { return false }
-            if let needs = job.definition.needs { return needs.contains(other.definition.name) }
-            return (pipeline.file.stages.firstIndex(of: other.definition.stage) ?? 0) < stage && !other.definition.manual
-        }
-    }
-
-    func setStatus(_ id: Int64, _ status: String) {
-        guard var job = jobs[id] else { return }
-        job.status = status
-        if status == "pending" {
-            job.queuedAt = Date()
-            queue.append(id)
-            queueVersion += 1
-        } else {
-            queue.removeAll { $0 == id }
-        }
-        if status == "running" { job.startedAt = Date() }
-        if job.isOver { job.finishedAt = Date() }
-        jobs[id] = job
-        announce(id)
-    }
-
-    func finish(_ id: Int64, _ status: String, reason: String? = nil) {
-        jobs[id]?.failureReason = reason
-        setStatus(id, status)
-        if let pipeline = jobs[id]?.pipelineID { advance(pipeline) }
-    }
-
-    /// As a person does in the web page: a running job's runner hears of it with its next call.
-    public func cancel(_ id: Int64) {
-        guard let job = jobs[id], !job.isOver else { return }
-        finish(id, "canceled")
-    }
-
-    /// A new job in the old one's place, as GitLab does it.
-    @discardableResult
-    public func retry(_ id: Int64) throws -> Int64 {
-        guard let old = jobs[id], old.isOver, var pipeline = pipelines[old.pipelineID] else { throw Refused.forbidden("403 Forbidden - Job is not retryable") }
-        let new = newID()
-        jobs[new] = SimulatedJob(
-            id: new, pipelineID: old.pipelineID, projectID: old.projectID, definition: old.definition, variables: old.variables, status: "created",
-            token: newSecret("glcbt-64_"), createdAt: Date())
-        pipeline.jobs = pipeline.jobs.map { $0 == id ? new : $0 }
-        pipelines[old.pipelineID] = pipeline
-        announce(new)
-        setStatus(new, "pending")
-        // What was skipped because of the old job gets another chance, under the id it had.
-        for skipped in pipeline.jobs where jobs[skipped]?.status == "skipped" {
-            jobs[skipped]?.finishedAt = nil
-            setStatus(skipped, "created")
-        }
-        advance(old.pipelineID)
-        return new
-    }
-
     // MARK: Waiting, for tests
 
     /// Waits for the condition, looking again after each change.
@@ -254,7 +173,7 @@ public actor Instance {
 
     // MARK: Hooks
 
-    private func announce(_ id: Int64) {
+    func announce(_ id: Int64) {
         changed()
         guard let job = jobs[id] else { return }
         for hook in hooks.values where hook.projectID == job.projectID && hook.jobEvents {

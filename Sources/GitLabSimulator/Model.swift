@@ -46,6 +46,8 @@ public struct Project: Sendable {
     public var acceptsUnquotedColons: Bool
     /// The project's own CI variables.
     public var variables: [String: String]
+    /// Ids of the files' contents in git, by path.
+    var blobs: [String: String] = [:]
 }
 
 /// A runner that was registered.
@@ -75,7 +77,8 @@ public struct SimulatedJob: Sendable {
     public var projectID: Int64
     /// Its part of the pipeline's file.
     public var definition: PipelineFile.Job
-    public var variables: [String: String]
+    /// The project's own and the file's.
+    public var variables: [PipelineVariable]
     /// As GitLab names it, in lower case.
     public var status: String
     public var token: String
@@ -88,6 +91,8 @@ public struct SimulatedJob: Sendable {
     public var queuedAt: Date?
     public var startedAt: Date?
     public var finishedAt: Date?
+    /// What its runner left, by type, such as `archive`.
+    public internal(set) var artifacts: [String: StoredArtifact] = [:]
 
     /// Whether it has ended. A skipped job comes back when an earlier one is retried.
     public var isOver: Bool { ["success", "failed", "canceled", "skipped"].contains(status) }

@@ -13,14 +13,7 @@ struct Call: Sendable {
     init(_ request: Request, _ context: BasicRequestContext) async throws {
         var request = request
         let buffer = try await request.collectBody(upTo: 64 << 20)
-        self.request = request
-        body = buffer.getBytes(at: buffer.readerIndex, length: buffer.readableBytes) ?? []
-        path = [:]
-        for name in ["id", "job", "namespace", "project"] {
-            if let value = context.parameters.get(name) { path[name] = value.removingPercentEncoding ?? value }
-        }
-        query = Self.pairs(request.uri.query ?? "")
-        for (key, value) in query { values[key] = .string(value) }
+        self.init(request, context, body: buffer.getBytes(at: buffer.readerIndex, length: buffer.readableBytes) ?? [])
         let type = request.headers[.contentType] ?? ""
         if type.hasPrefix("application/json"), !body.isEmpty {
             guard let json = try? JSONDecoder().decode(JSON.self, from: Data(body)), case .object(let members) = json else {
@@ -30,6 +23,18 @@ struct Call: Sendable {
         } else if type.hasPrefix("application/x-www-form-urlencoded") {
             for (key, value) in Self.pairs(String(decoding: body, as: UTF8.self)) { values[key] = .string(value) }
         }
+    }
+
+    /// With a body that was read already, and no parameters but those of the query.
+    init(_ request: Request, _ context: BasicRequestContext, body: [UInt8]) {
+        self.request = request
+        self.body = body
+        path = [:]
+        for name in ["id", "job", "namespace", "project"] {
+            if let value = context.parameters.get(name) { path[name] = value.removingPercentEncoding ?? value }
+        }
+        query = Self.pairs(request.uri.query ?? "")
+        for (key, value) in query { values[key] = .string(value) }
     }
 
     subscript(key: String) -> JSON? { values[key] }
@@ -97,6 +102,7 @@ struct Routes {
         general(api)
         runners(api)
         runnerProtocol(api)
+        artifacts(api)
         router.post("api/graphql") { request, context in try await self.instance.graphQL(Call(request, context)) }
         git(router)
         return router
@@ -107,7 +113,7 @@ struct Routes {
         api.get("version") { request, context in
             let call = try await Call(request, context)
             _ = try await instance.access(call.secret, anyOf: ["read_api", "read_user"])
-            return respond(200, ["version": "18.5.0", "revision": "simulated", "enterprise": false])
+            return respond(200, ["version": .string(Instance.version), "revision": "simulated", "enterprise": false])
         }
         api.get("user") { request, context in
             let call = try await Call(request, context)

@@ -40,57 +40,12 @@ extension Instance {
         return job.definition.tags.isEmpty ? runner.runUntagged : job.definition.tags.allSatisfy(runner.tags.contains)
     }
 
-    private func jobPayload(_ job: SimulatedJob, _ project: Project, _ runner: RegisteredRunner) -> JSON {
-        let host = url.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: true).last.map { $0.drop { $0 == "/" } } ?? ""
-        let repositoryURL = "http://gitlab-ci-token:\(job.token)@\(host)/\(project.path).git"
-        let ref = pipelines[job.pipelineID]?.ref ?? "main"
-        let predefined: [(String, String, masked: Bool)] = [
-            ("CI", "true", false), ("GITLAB_CI", "true", false), ("CI_JOB_ID", "\(job.id)", false), ("CI_JOB_NAME", job.definition.name, false),
-            ("CI_JOB_STAGE", job.definition.stage, false), ("CI_JOB_TOKEN", job.token, true), ("CI_PIPELINE_ID", "\(job.pipelineID)", false),
-            ("CI_PROJECT_ID", "\(project.id)", false), ("CI_PROJECT_NAME", project.name, false), ("CI_PROJECT_PATH", project.path, false),
-            ("CI_PROJECT_URL", "\(url)/\(project.path)", false), ("CI_COMMIT_SHA", project.sha, false), ("CI_COMMIT_REF_NAME", ref, false),
-            ("CI_COMMIT_BRANCH", ref, false), ("CI_CONFIG_PATH", ".gitlab-ci.yml", false), ("CI_SERVER_URL", url, false),
-            ("CI_API_V4_URL", "\(url)/api/v4", false), ("CI_REPOSITORY_URL", repositoryURL, true), ("CI_RUNNER_ID", "\(runner.id)", false),
-            ("CI_RUNNER_DESCRIPTION", runner.description, false), ("CI_RUNNER_TAGS", runner.tags.joined(separator: ","), false),
-        ]
-        let variables =
-            predefined.map { key, value, masked -> JSON in
-                ["key": .string(key), "value": .string(value), "public": .bool(!masked), "masked": .bool(masked), "file": false, "raw": false]
-            }
-            + job.variables.sorted { $0.key < $1.key }.map { key, value -> JSON in
-                ["key": .string(key), "value": .string(value), "public": true, "masked": false, "file": false, "raw": false]
-            }
-        var steps: [JSON] = [
-            [
-                "name": "script", "script": .array(job.definition.script.map { .string($0) }), "timeout": 3600, "when": "on_success",
-                "allow_failure": false,
-            ]
-        ]
-        if !job.definition.afterScript.isEmpty {
-            steps.append([
-                "name": "after_script", "script": .array(job.definition.afterScript.map { .string($0) }), "timeout": 300, "when": "always",
-                "allow_failure": true,
-            ])
-        }
-        return [
-            "id": .int(job.id), "token": .string(job.token), "allow_git_fetch": true,
-            "job_info": [
-                "id": .int(job.id), "name": .string(job.definition.name), "stage": .string(job.definition.stage), "project_id": .int(project.id),
-                "project_name": .string(project.name),
-            ],
-            "git_info": [
-                "repo_url": .string(repositoryURL), "ref": .string(ref), "sha": .string(project.sha),
-                "before_sha": .string(String(repeating: "0", count: 40)), "ref_type": "branch",
-                "refspecs": [.string("+refs/heads/\(ref):refs/remotes/origin/\(ref)")], "depth": 20,
-            ],
-            "runner_info": ["timeout": 3600, "runner_session_url": nil], "variables": .array(variables), "steps": .array(steps),
-            "image": nil, "services": [], "artifacts": [], "cache": [], "credentials": [], "dependencies": [],
-            "features": ["trace_sections": true],
-        ]
-    }
-
-    private func job(_ id: Int64, token: String?) throws -> SimulatedJob {
+    /// A job that runs, as its own token shows it.
+    func runningJob(_ id: Int64, token: String?) throws -> SimulatedJob {
         guard let job = jobs[id], let token, job.token == token else { throw Refused.forbidden() }
+        guard job.status == "running" else {
+            throw Refused(status: 403, body: ["message": "403 Forbidden - Job is not running"], headers: [("Job-Status", job.status)])
+        }
         return job
     }
 
@@ -98,10 +53,7 @@ extension Instance {
     /// on whether its end is inclusive.
     /// - Returns: the job's status and the log's length.
     func appendTrace(_ id: Int64, token: String?, range: String?, body: [UInt8]) throws -> (status: String, length: Int) {
-        let job = try job(id, token: token)
-        guard job.status == "running" else {
-            throw Refused(status: 403, body: ["message": "403 Forbidden - Job is not running"], headers: [("Job-Status", job.status)])
-        }
+        let job = try runningJob(id, token: token)
         guard let range, let start = range.split(separator: "-", omittingEmptySubsequences: false).first.flatMap({ Int($0) }) else {
             throw Refused.bad("Missing header Content-Range")
         }
@@ -115,10 +67,7 @@ extension Instance {
     }
 
     func updateJob(_ id: Int64, token: String?, state: String?, reason: String?) throws {
-        let job = try job(id, token: token)
-        guard job.status == "running" else {
-            throw Refused(status: 403, body: ["message": "403 Forbidden - Job is not running"], headers: [("Job-Status", job.status)])
-        }
+        _ = try runningJob(id, token: token)
         switch state {
         case "running", nil: break
         case "success": finish(id, "success")

@@ -73,6 +73,7 @@ extension Instance {
                     "runner_type": .string($0.type), "is_shared": .bool($0.type == "instance_type"), "online": true, "status": "online",
                 ]
             } ?? nil
+        let archive = job.archive(at: Date())
         return [
             "id": .int(job.id), "status": .string(job.status), "stage": .string(job.definition.stage), "name": .string(job.definition.name),
             "ref": .string(pipelines[job.pipelineID]?.ref ?? "main"), "tag": false, "allow_failure": .bool(job.definition.allowFailure),
@@ -83,8 +84,17 @@ extension Instance {
                 "id": .int(job.pipelineID), "project_id": .int(job.projectID), "ref": .string(pipelines[job.pipelineID]?.ref ?? "main"), "status": "running",
             ],
             "project": ["ci_job_token_scope_enabled": false], "runner": runner, "runner_manager": nil,
-            "tag_list": .array(job.definition.tags.map { .string($0) }), "artifacts": [],
+            "tag_list": .array(job.definition.tags.map { .string($0) }), "artifacts_expire_at": Self.iso(archive?.expiresAt),
+            "artifacts": .array(job.artifacts.values.sorted { $0.type < $1.type }.map(Self.resource)),
+            "artifacts_file": archive.map { ["filename": .string($0.filename), "size": .int(Int64($0.bytes.count))] } ?? nil,
             "web_url": .string("\(url)/\(project?.path ?? "")/-/jobs/\(job.id)"),
+        ]
+    }
+
+    private static func resource(_ artifact: StoredArtifact) -> JSON {
+        [
+            "file_type": .string(artifact.type), "size": .int(Int64(artifact.bytes.count)), "filename": .string(artifact.filename),
+            "file_format": .string(artifact.format),
         ]
     }
 

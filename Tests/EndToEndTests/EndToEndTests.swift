@@ -129,6 +129,30 @@ import Testing
         try await rig.end()
     }
 
+    /// Through the simulated GitLab, by a runner that knows the genuine one.
+    @Test func whatAJobLeavesTheNextOneFinds() async throws {
+        let rig = try await rig()
+        let project = try await rig.gitlab.instance.addProject(
+            path: "root/handover",
+            pipelineFile: """
+                default: {tags: [x]}
+                make:
+                  stage: build
+                  script: ["mkdir out", "echo left by $CI_JOB_NAME > out/file"]
+                  artifacts: {paths: [out/], expire_in: 1 day}
+                use: {script: ["cat out/file"]}
+                """)
+        _ = await rig.gitlab.instance.addHook(project: project.id, url: "\(rig.daemon.url)/webhook/job", secret: rig.daemon.webhookSecret)
+        let ids = try await rig.gitlab.instance.createPipeline(project: project.id)
+        let over = await rig.gitlab.instance.wait(seconds: 60) { gitlab in ids.allSatisfy { gitlab.jobs[$0]?.isOver == true } && gitlab.runners.isEmpty }
+        #expect(over, "\(rig.daemon.log)")
+        let jobs = await rig.gitlab.instance.jobs
+        #expect(jobs[ids[0]]?.archive(at: Date()) != nil, "\(jobs[ids[0]]?.traceText ?? "")")
+        #expect(jobs[ids[1]]?.status == "success" && jobs[ids[1]]?.traceText.contains("left by make") == true, "\(jobs[ids[1]]?.traceText ?? "")")
+        #expect(try await rig.daemon.isEmptied())
+        try await rig.end()
+    }
+
     @Test func aJobThatNothingServesSaysWhy() async throws {
         let rig = try await rig()
         let project = try await rig.gitlab.instance.addProject(
