@@ -228,20 +228,25 @@ public struct Engine: Sendable {
     // MARK: Networks
 
     /// A network as the engine lists it.
-    struct Network: Decodable, Sendable {
-        var Id: String
-        var Name: String?
-        var Labels: [String: String]?
+    public struct Network: Decodable, Sendable {
+        /// The network's id.
+        public var Id: String
+        /// Not unique in Docker.
+        public var Name: String?
+        /// All labels.
+        public var Labels: [String: String]?
         /// ISO 8601.
-        var Created: String?
+        public var Created: String?
     }
 
-    func networks(label: String) async throws -> [Network] {
+    /// All networks with a label, such as `key=value`.
+    public func networks(label: String) async throws -> [Network] {
         try decode([Network].self, try await call("GET", "/networks?filters=\(Self.filter(labels: [label]))"))
     }
 
     /// One that isn't there is no error.
-    func removeNetwork(_ id: String) async throws { try await call("DELETE", "/networks/\(percentEncoded(id))", allowed: [404]) }
+    /// - Throws: `EngineError`, also when a container uses it.
+    public func removeNetwork(_ id: String) async throws { try await call("DELETE", "/networks/\(percentEncoded(id))", allowed: [404]) }
 
     // MARK: Volumes
 

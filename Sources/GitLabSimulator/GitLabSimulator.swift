@@ -19,15 +19,16 @@ public final class GitLabSimulator: Sendable {
     }
 
     /// - Parameters:
+    ///   - address: to listen on; `0.0.0.0` for containers to reach it. The daemon goes by 127.0.0.1 all the same.
     ///   - port: 0 takes any free one.
     ///   - directory: for the repositories.
-    public static func start(port: Int = 0, directory: String, seed: UInt64 = 1) async throws -> GitLabSimulator {
+    public static func start(address: String = "127.0.0.1", port: Int = 0, directory: String, seed: UInt64 = 1) async throws -> GitLabSimulator {
         let instance = Instance(directory: directory, seed: seed)
         var quiet = Logger(label: "gitlab-simulator")
         quiet.logLevel = .critical
         let (ports, announce) = AsyncStream.makeStream(of: Int.self)
         let server = Application(
-            router: Routes(instance: instance).router(), configuration: .init(address: .hostname("127.0.0.1", port: port), serverName: "GitLab", backlog: 1024),
+            router: Routes(instance: instance).router(), configuration: .init(address: .hostname(address, port: port), serverName: "GitLab", backlog: 1024),
             onServerRunning: { channel in announce.yield(channel.localAddress?.port ?? 0) }, logger: quiet)
         let group = ServiceGroup(configuration: .init(services: [server], logger: quiet))
         let running = Task {

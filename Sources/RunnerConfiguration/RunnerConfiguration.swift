@@ -88,8 +88,9 @@ public struct RunnerConfiguration: Sendable {
                 Self.instanceLabel: .string(spec.instance), Self.runnerLabel: .string(spec.runner), "autogit.job.pool": .string(pool.name),
             ]),
         ]
-        // Without this each registration makes a cache volume of its own, which nobody ever uses again.
-        if pool.cacheVolume == nil { table["disable_cache"] = .flag(true) }
+        // Without this each registration makes volumes of its own for caches and for sources, which stay behind and which nobody ever
+        // uses again. The pool's volume at /cache is none of these, and is used all the same.
+        table["disable_cache"] = .flag(true)
         if !docker.privileged {
             table["cap_drop"] = Self.list(["ALL"])
             table["cap_add"] = Self.list(pool.capabilities)

@@ -166,7 +166,7 @@ public enum SettingsSchema {
     static let runnerKeysTyped: [String: String] = {
         let pool = [
             "docker.cpus": "cpus", "docker.memory": "memory", "docker.memory_swap": "memory", "docker.cap_add": "cap_add", "docker.cap_drop": "cap_drop",
-            "docker.service_memory_swap": "service_memory in [pool.docker]", "docker.disable_cache": "kind in [pool.cache]",
+            "docker.service_memory_swap": "service_memory in [pool.docker]",
             "tls-ca-file": "ca_file in [gitlab]", "clone_url": "clone_url in [gitlab]",
         ]
         let docker = poolSections.filter { $0.name == "docker" }.flatMap(\.keys).map { ("docker.\($0.name)", "\($0.name) in [pool.docker]") }

@@ -35,7 +35,7 @@ public struct TestEngine: Sendable {
         let socket = "\(run)/podman-\(getpid()).sock"
         unlink(socket)
         let configuration = "\(directory)/containers.conf"
-        try machineSettings().write(toFile: configuration, atomically: true, encoding: .utf8)
+        try machineSettings(directory).write(toFile: configuration, atomically: true, encoding: .utf8)
         let service = Service(directory: directory, socket: socket, configuration: configuration)
         try await service.start()
         let engine = Engine(socket: socket, http: http)
@@ -101,7 +101,7 @@ public struct TestEngine: Sendable {
     }
 
     /// Settings for containers in which Podman itself runs without cgroup v2, without systemd, or with low limits; none elsewhere.
-    static func machineSettings() -> String {
+    static func machineSettings(_ directory: String) -> String {
         let manager = FileManager.default
         var engine = ["events_logger = \"file\""]
         if !manager.fileExists(atPath: "/sys/fs/cgroup/cgroup.controllers") { engine.append("runtime = \"runc\"") }
@@ -109,15 +109,19 @@ public struct TestEngine: Sendable {
         var files = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
         let limits = files.rlim_max < 1_048_576 ? "default_ulimits = [\"nofile=20000:20000\", \"nproc=20000:20000\"]\n" : ""
-        return "[containers]\n\(limits)[engine]\n\(engine.joined(separator: "\n"))\n"
+        // With it containers have names for each other.
+        let network =
+            manager.fileExists(atPath: "/usr/lib/podman/netavark")
+            ? "[network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = \"\(directory)/networks\"\n" : ""
+        return "[containers]\n\(limits)[engine]\n\(engine.joined(separator: "\n"))\n\(network)"
     }
 
     // MARK: Images
 
     /// The image that `ensureBusybox` makes.
-    public static let busybox = "localhost/autogit-test-busybox:1"
+    public static let busybox = "localhost/autogit-test-busybox:2"
     /// The image that `ensureRunnerImage` makes.
-    public static let runner = "localhost/autogit-demo-runner:4"
+    public static let runner = "localhost/autogit-demo-runner:5"
 
     /// Makes the image `busybox` unless it exists: 2 MB with a shell, from Debian's busybox-static.
     public func ensureBusybox() async throws {
@@ -125,7 +129,7 @@ public struct TestEngine: Sendable {
         let work = "/var/tmp/autogit-busybox-\(getpid())"
         let script = """
             set -e; rm -rf \(work); mkdir -p \(work)/bin \(work)/tmp \(work)/etc; cp /bin/busybox \(work)/bin/busybox
-            for name in sh sleep cat echo ls stat dd true false kill id head tail; do ln -s busybox \(work)/bin/$name; done
+            for name in sh sleep cat echo ls stat dd true false kill id head tail httpd wget mkdir env grep; do ln -s busybox \(work)/bin/$name; done
             tar -C \(work) -cf \(work).tar .
             """
         try await Command.run("sh", ["-c", script])
@@ -137,7 +141,7 @@ public struct TestEngine: Sendable {
     /// - Parameter recipe: the script that writes the image's tar to the path that it is given.
     public func ensureRunnerImage(recipe: String) async throws {
         if try await engine.imageExists(Self.runner) { return }
-        let tar = "/var/tmp/autogit-images/demo-runner-4.tar"
+        let tar = "/var/tmp/autogit-images/demo-runner-5.tar"
         try await Command.run(recipe, [tar])
         try await load(tar, as: Self.runner)
     }
@@ -164,10 +168,20 @@ public struct TestEngine: Sendable {
         try await engine.containers(labels: ["\(ContainerDriver.instanceLabel)=\(instance)"]).map { $0.Names?.first ?? $0.Id }
     }
 
+    /// Everything that the engine holds which was made for jobs, of whomever: containers and networks by their ids, volumes by their names.
+    public func madeForJobs() async throws -> [String] {
+        let label = "com.gitlab.gitlab-runner.managed=true"
+        return try await engine.containers(labels: [label]).map { $0.Names?.first ?? $0.Id } + engine.networks(label: label).map { $0.Name ?? $0.Id }
+            + engine.volumes(label: label).map(\.Name)
+    }
+
     /// Removes all containers of an instance, running or not, as far as the engine allows.
     public func removeContainers(instance: String) async {
         for found in (try? await engine.containers(labels: ["\(ContainerDriver.instanceLabel)=\(instance)"])) ?? [] {
             try? await engine.remove(found.Id)
+        }
+        for volume in (try? await engine.volumes(label: "\(ContainerDriver.instanceLabel)=\(instance)")) ?? [] {
+            try? await engine.removeVolume(volume.Name)
         }
     }
 }

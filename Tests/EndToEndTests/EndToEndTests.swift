@@ -39,14 +39,21 @@ import Testing
         }
     }
 
-    func rig(hooks: Bool = true, poll: String = "0s", cooldown: String = "2s", pool: String = "", isAdmin: Bool = true) async throws -> Rig {
+    /// - Parameters:
+    ///   - network: nil for the engine's default, from which GitLab has to be reachable.
+    ///   - isReachable: containers reach GitLab without sharing the host's network.
+    func rig(
+        hooks: Bool = true, poll: String = "0s", cooldown: String = "2s", command: [String] = ["/usr/local/bin/autogit-python-runner"],
+        network: String? = "host", isReachable: Bool = false, pool: String = "", isAdmin: Bool = true
+    ) async throws -> Rig {
         let engine = try await TestEngine.shared.value
         try await engine.ensureRunnerImage(recipe: Self.root + "/scripts/runner-image")
         let directory = "/tmp/autogit-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await GitLabSimulator.start(address: isReachable ? "0.0.0.0" : "127.0.0.1", directory: directory)
         let token = "glpat-e2e-\(UInt64.random(in: 0 ... .max))"
         let project = try await gitlab.instance.addProject(path: "root/e2e", pipelineFile: Self.yaml)
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: isAdmin, projects: [project.id]))
+        let inside = gitlab.url.replacingOccurrences(of: "127.0.0.1", with: "host.containers.internal")
         let daemon = try DaemonUnderTest(
             program: product("autogitd"), directory: directory, gitlab: gitlab.url, token: token, engine: engine.socket, pollInterval: poll,
             settings: """
@@ -54,12 +61,13 @@ import Testing
                 name = "p"
                 tags = ["x"]
                 image = "\(TestEngine.runner)"
-                command = ["/usr/local/bin/autogit-python-runner"]
-                network = "host"
-                memory = "256MiB"
+                command = \(command)
+                \(network.map { "network = \"\($0)\"" } ?? "")
+                \(pool.contains("memory = ") ? "" : "memory = \"256MiB\"")
                 cooldown = "\(cooldown)"
                 \(pool)
-                """)
+                """,
+            gitlabSettings: isReachable ? "runner_url = \"\(inside)\"\nclone_url = \"\(inside)\"" : "")
         try await daemon.start()
         if hooks { _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret) }
         return Rig(engine: engine, gitlab: gitlab, daemon: daemon, project: project, token: token)

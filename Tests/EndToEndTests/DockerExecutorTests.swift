@@ -1,0 +1,151 @@
+import ControlModel
+import Foundation
+import GitLabSimulator
+import TestBench
+import Testing
+
+/// Jobs with `image:` and `services:`, by a runner that reads the configuration that AutoGit writes and makes in a real Podman what
+/// gitlab-runner makes (images/autogit-test-runner).
+extension EndToEndTests {
+    /// The same image has git for the helper; jobs are in another than the runner's.
+    private func dockerRig(pipeline: String, pool: String = "", docker: String = "", dialect: String = "19") async throws -> (rig: Rig, project: Project) {
+        let engine = try await TestEngine.shared.value
+        try await engine.ensureBusybox()
+        let rig = try await rig(
+            command: ["/usr/bin/env", "AUTOGIT_TEST_DIALECT=\(dialect)", "/usr/local/bin/autogit-test-runner", "run", "--config", "/run/autogit/config.toml"],
+            network: nil, isReachable: true,
+            pool: """
+                executor = "docker"
+                memory = "64MiB"
+                cpus = 0.5
+                \(pool)
+                [pool.docker]
+                image = "\(TestEngine.busybox)"
+                helper_image = "\(TestEngine.runner)"
+                service_memory = "32MiB"
+                \(docker)
+                """)
+        let project = try await rig.gitlab.instance.addProject(path: "root/docker", pipelineFile: pipeline)
+        _ = await rig.gitlab.instance.addHook(project: project.id, url: "\(rig.daemon.url)/webhook/job", secret: rig.daemon.webhookSecret)
+        return (rig, project)
+    }
+
+    /// - Returns: what the jobs wrote.
+    @discardableResult
+    private func run(_ rig: Rig, _ project: Project) async throws -> [String] {
+        let ids = try await rig.gitlab.instance.createPipeline(project: project.id)
+        let over = await rig.gitlab.instance.wait(seconds: 120) { gitlab in ids.allSatisfy { gitlab.jobs[$0]?.isOver == true } && gitlab.runners.isEmpty }
+        #expect(over, "\(rig.daemon.log)")
+        let jobs = await rig.gitlab.instance.jobs
+        for id in ids { #expect(jobs[id]?.status == "success", "\(jobs[id]?.traceText ?? "")\n\(rig.daemon.log)") }
+        #expect(try await rig.daemon.isEmptied())
+        #expect(try await rig.engine.madeForJobs() == [])
+        return ids.map { jobs[$0]?.traceText ?? "" }
+    }
+
+    @Test func aJobRunsInItsOwnImageWithItsLimitsAndSeesNothingOfTheRunner() async throws {
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                own:
+                  image: \(TestEngine.busybox)
+                  script:
+                    - ls /etc/os-release && exit 1
+                    - cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true
+                    - grep -E 'CapBnd|NoNewPrivs' /proc/self/status
+                    - ls -la .gitlab-ci.yml
+                    - for f in /run/autogit /var/run/docker.sock /run/docker.sock; do [ -e $f ] && exit 2; done; true
+                    - env
+                    - echo end of $CI_JOB_NAME
+                """, pool: "env = { FROM_POOL = \"yes\" }")
+        let trace = try await run(rig, project)[0]
+        #expect(trace.contains("\(64 << 20)"), "its memory limit: \(trace)")
+        // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETFCAP.
+        #expect(trace.contains("CapBnd:\t00000000800000fb") && trace.contains("NoNewPrivs:\t1"), "\(trace)")
+        #expect(trace.contains("FROM_POOL=yes") && trace.contains("end of own") && !trace.contains("glrt-"), "\(trace)")
+        try await rig.end()
+    }
+
+    @Test func aJobReachesItsServicesByName() async throws {
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                served:
+                  services:
+                    - name: \(TestEngine.busybox)
+                      alias: web
+                      command: ["sh", "-c", "mkdir /www && echo served by name > /www/index.html && exec httpd -f -p 8000 -h /www"]
+                  script:
+                    - for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O - http://web:8000/ && exit 0; sleep 1; done; exit 1
+                """)
+        let trace = try await run(rig, project)[0]
+        #expect(trace.contains("served by name"), "\(trace)")
+        try await rig.end()
+    }
+
+    /// The runner that stored it is gone, and so is its registration.
+    @Test func aCacheSurvivesItsRunner() async throws {
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                stages: [one, two]
+                store:
+                  stage: one
+                  cache: {key: k, paths: [kept/]}
+                  script: ["mkdir kept", "echo from the first > kept/file"]
+                find:
+                  stage: two
+                  cache: {key: k, paths: [kept/], policy: pull}
+                  script: ["cat kept/file"]
+                """, pool: "max_jobs = 1")
+        let trace = try await run(rig, project)[1]
+        #expect(trace.contains("from the first"), "\(trace)")
+        #expect(await rig.gitlab.instance.registered == 2)
+        let instance = try await rig.daemon.get("/status", as: StatusView.self).instance
+        #expect(try await rig.engine.engine.volumes(label: "autogit.instance=\(instance)").map(\.Name) == ["autogit-cache-\(instance)-p"])
+        try await rig.end()
+    }
+
+    /// Killed, it removes nothing itself.
+    @Test(arguments: ["19", "19.4"])
+    func nothingIsLeftOfARunnerThatIsKilledInItsJob(dialect: String) async throws {
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                long:
+                  services: [{name: \(TestEngine.busybox), alias: web, command: ["sleep", "600"]}]
+                  script: ["echo is running", "sleep 600"]
+                """, dialect: dialect)
+        let id = try await rig.gitlab.instance.createPipeline(project: project.id)[0]
+        let runs = await rig.gitlab.instance.wait(seconds: 90) { $0.jobs[id]?.traceText.contains("is running") == true }
+        #expect(runs, "\(rig.daemon.log)")
+        #expect(try await rig.engine.madeForJobs().count >= 4, "a job, a service, a network and a volume")
+        let runner = try #require(try await rig.daemon.get("/runners", as: [RunnerView].self).first)
+        try await rig.engine.engine.kill(runner.name, signal: "SIGKILL")
+        #expect(await rig.gitlab.instance.wait(seconds: 60) { $0.runners.isEmpty }, "\(rig.daemon.log)")
+        #expect(try await rig.daemon.isEmptied())
+        #expect(try await rig.engine.madeForJobs() == [])
+        try await rig.end()
+    }
+
+    /// A daemon that never knew the runner finds its job's containers all the same.
+    @Test func whatAnEarlierLifeLeftIsRemovedAtTheStart() async throws {
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                long: {script: ["echo is running", "sleep 600"]}
+                """)
+        let id = try await rig.gitlab.instance.createPipeline(project: project.id)[0]
+        #expect(await rig.gitlab.instance.wait(seconds: 90) { $0.jobs[id]?.traceText.contains("is running") == true }, "\(rig.daemon.log)")
+        let runner = try #require(try await rig.daemon.get("/runners", as: [RunnerView].self).first)
+        await rig.daemon.stop(SIGKILL)
+        // The host was rebooted: nothing runs, and everything is there.
+        try await rig.engine.engine.remove(runner.name)
+        #expect(try await !rig.engine.madeForJobs().isEmpty)
+        try await rig.daemon.start()
+        #expect(await rig.gitlab.instance.wait(seconds: 60) { $0.runners.isEmpty }, "\(rig.daemon.log)")
+        #expect(try await rig.daemon.isEmptied())
+        #expect(try await rig.engine.madeForJobs() == [])
+        try await rig.end()
+    }
+}
