@@ -109,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "autogit-chaos",
             dependencies: [
-                "TestBench", "GitLabSimulator", "ControlModel", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "TestBench", "GitLabSimulator", "ControlModel", "ContainerDriver", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: ours),
         .executableTarget(
             name: "autogit-simulator",

@@ -111,6 +111,15 @@ public struct Engine: Sendable {
         try await call("GET", "/_ping", timeout: .seconds(5))
     }
 
+    /// The names of the engine's parts, such as `Podman Engine`.
+    public func product() async throws -> String {
+        struct Version: Decodable {
+            struct Component: Decodable { var Name: String? }
+            var Components: [Component]?
+        }
+        return try decode(Version.self, try await call("GET", "/version")).Components?.compactMap(\.Name).joined(separator: ", ") ?? ""
+    }
+
     /// The first of the sockets behind which an engine answers, and what each of the others said.
     public static func firstAnswering(_ sockets: [String], http: HTTPClient) async -> (Engine?, [String]) {
         var complaints: [String] = []
@@ -150,7 +159,7 @@ public struct Engine: Sendable {
         try decode([Summary].self, try await call("GET", "/containers/json?all=true&filters=\(Self.filter(labels: labels))"))
     }
 
-    private static func filter(labels: [String]) -> String {
+    static func filter(labels: [String]) -> String {
         let list = labels.map { "\"\($0)\"" }.joined(separator: ",")
         return percentEncoded("{\"label\":[\(list)]}")
     }
@@ -223,60 +232,6 @@ public struct Engine: Sendable {
     func file(_ path: String, of container: String) async throws -> [UInt8]? {
         let answer = try await call("GET", "/containers/\(container)/archive?path=\(percentEncoded(path))", allowed: [404])
         return answer.isSuccess ? Tar.firstFile(answer.body) : nil
-    }
-
-    // MARK: Networks
-
-    /// A network as the engine lists it.
-    public struct Network: Decodable, Sendable {
-        /// The network's id.
-        public var Id: String
-        /// Not unique in Docker.
-        public var Name: String?
-        /// All labels.
-        public var Labels: [String: String]?
-        /// ISO 8601.
-        public var Created: String?
-    }
-
-    /// All networks with a label, such as `key=value`.
-    public func networks(label: String) async throws -> [Network] {
-        try decode([Network].self, try await call("GET", "/networks?filters=\(Self.filter(labels: [label]))"))
-    }
-
-    /// One that isn't there is no error.
-    /// - Throws: `EngineError`, also when a container uses it.
-    public func removeNetwork(_ id: String) async throws { try await call("DELETE", "/networks/\(percentEncoded(id))", allowed: [404]) }
-
-    // MARK: Volumes
-
-    /// A volume as the engine lists it.
-    public struct Volume: Decodable, Sendable {
-        /// Unique in the engine.
-        public var Name: String
-        /// All labels.
-        public var Labels: [String: String]?
-        /// ISO 8601.
-        public var CreatedAt: String?
-    }
-
-    /// All volumes with a label, such as `key=value`.
-    public func volumes(label: String) async throws -> [Volume] {
-        struct List: Decodable { var Volumes: [Volume]? }
-        return try decode(List.self, try await call("GET", "/volumes?filters=\(Self.filter(labels: [label]))")).Volumes ?? []
-    }
-
-    /// One that isn't there is no error.
-    /// - Throws: `EngineError`, also when a container uses it.
-    public func removeVolume(_ name: String) async throws { try await call("DELETE", "/volumes/\(percentEncoded(name))", allowed: [404]) }
-
-    /// Makes a volume. One that is there already is no error, and keeps its labels.
-    public func createVolume(_ name: String, labels: [String: String]) async throws {
-        struct Body: Encodable {
-            var Name: String
-            var Labels: [String: String]
-        }
-        try await call("POST", "/volumes/create", body: Array(try JSONEncoder().encode(Body(Name: name, Labels: labels))))
     }
 
     /// The last log lines of both streams, without the engine's eight-byte frame headers.

@@ -83,7 +83,8 @@ public struct RunnerConfiguration: Sendable {
             "services_limit": .integer(docker.servicesLimit), "service_cpus": .string(Self.text(docker.serviceCPUs)),
             "service_memory": .string("\(docker.serviceMemory)b"), "service_memory_swap": .string("\(docker.serviceMemory)b"),
             "privileged": .flag(docker.privileged),
-            "volumes": Self.list((pool.cacheVolume.map { ["\($0.name(instance: spec.instance)):\(Self.cacheDirectory)"] } ?? []) + pool.mounts + docker.volumes),
+            "volumes": Self.list(
+                (pool.cacheVolume.map { ["\($0.name(instance: spec.instance)):\(Self.cacheDirectory)"] } ?? []) + pool.mounts + docker.volumes),
             "container_labels": .table([
                 Self.instanceLabel: .string(spec.instance), Self.runnerLabel: .string(spec.runner), "autogit.job.pool": .string(pool.name),
             ]),

@@ -10,6 +10,8 @@ public final class SQLiteStore: StateStore {
         public var description: String
     }
 
+    /// The version of the database before this start changed it; nil where it was new, or needed no change.
+    public let upgradedFrom: Int?
     private let database: DatabaseQueue
     private let queue: WriteQueue
 
@@ -27,6 +29,8 @@ public final class SQLiteStore: StateStore {
         do {
             let database = try DatabaseQueue(path: path, configuration: configuration)
             let migrator = Schema.migrator(gitlab: gitlab)
+            let applied = try database.read { try migrator.appliedIdentifiers($0).count }
+            upgradedFrom = applied == 0 || applied >= migrator.migrations.count ? nil : applied
             try Self.keepCopy(of: database, at: path, before: migrator)
             try migrator.migrate(database)
             self.database = database

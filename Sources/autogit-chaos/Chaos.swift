@@ -2,6 +2,7 @@ import Fleet
 import ArgumentParser
 import ControlModel
 import Foundation
+import ContainerDriver
 import GitLabSimulator
 import TestBench
 
@@ -37,13 +38,23 @@ struct Chaos: AsyncParsableCommand {
           stage: two
           script: ["echo third"]
           tags: [x]
+        fourth:
+          stage: one
+          image: \(TestEngine.busybox)
+          services: [{name: \(TestEngine.busybox), alias: web, command: [sleep, "60"]}]
+          script: ["echo in a container of its own", "sleep 1"]
+          tags: [y]
         """
+
+    /// For runners that are killed in it.
+    private static let containers = "many: {image: \(TestEngine.busybox), script: [\"echo is running\", \"sleep 3\"], tags: [y]}\n"
 
     func run() async throws {
         let directory = "/tmp/autogit-chaos-\(getpid())"
         let engine = try await TestEngine.start()
         do {
             try await engine.ensureRunnerImage(recipe: recipe)
+            try await engine.ensureBusybox()
             let passed = try await run(engine, directory)
             await engine.stop()
             if !passed { throw ExitCode(1) }
@@ -70,6 +81,20 @@ struct Chaos: AsyncParsableCommand {
                 memory = "256MiB"
                 max_runners = 4
                 cooldown = "3s"
+                [[pool]]
+                name = "q"
+                tags = ["y"]
+                image = "\(TestEngine.runner)"
+                command = ["/usr/local/bin/autogit-test-runner", "run", "--config", "/run/autogit/config.toml"]
+                executor = "docker"
+                network = "host"
+                memory = "64MiB"
+                max_runners = 4
+                cooldown = "3s"
+                [pool.docker]
+                image = "\(TestEngine.busybox)"
+                helper_image = "\(TestEngine.runner)"
+                service_memory = "32MiB"
                 """)
         try await daemon.start()
         let instance = try await daemon.get("/status", as: StatusView.self).instance
@@ -98,6 +123,8 @@ struct Chaos: AsyncParsableCommand {
             if kill % 20 == 0 { print("chaos: \(kill) kills, \(await gitlab.instance.jobs.values.filter { $0.isOver }.count) of \(jobs.count) jobs over") }
         }
         await gitlab.instance.healFaults()
+        let killed = try await killRunners(engine, daemon, gitlab.instance, jobs: max(5, kills / 4), &random)
+        jobs += killed.others
         let ids = jobs
         let quiet = await gitlab.instance.wait(seconds: 180) { gitlab in
             ids.allSatisfy { gitlab.jobs[$0]?.isOver == true } && gitlab.runners.isEmpty
@@ -105,7 +132,8 @@ struct Chaos: AsyncParsableCommand {
         for _ in 0..<100 where try await !daemon.runners().isEmpty { try await Task.sleep(for: .milliseconds(100)) }
         let live = try await daemon.runners().map(\.name)
         await daemon.stop()
-        let containers = try await engine.containers(instance: instance)
+        let containers = try await engine.containers(instance: instance) + engine.madeForJobs()
+        let volumes = try await engine.engine.volumes(label: "\(ContainerDriver.instanceLabel)=\(instance)").map(\.Name)
         await engine.removeContainers(instance: instance)
         let registrations = await gitlab.instance.runners.values.map(\.description)
         let all = await gitlab.instance.jobs
@@ -115,13 +143,45 @@ struct Chaos: AsyncParsableCommand {
         let inStore = String(decoding: stored, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         await gitlab.stop()
         for job in bad { print("chaos: job \(job.id) is \(job.status)") }
-        for name in live + containers + registrations { print("chaos: left behind: \(name)") }
-        let fine = quiet && bad.isEmpty && live.isEmpty && containers.isEmpty && registrations.isEmpty && inStore == "0"
+        for name in live + containers + registrations + volumes.filter({ !$0.hasPrefix("autogit-cache-") }) { print("chaos: left behind: \(name)") }
+        let fine =
+            quiet && bad.isEmpty && live.isEmpty && containers.isEmpty && registrations.isEmpty && inStore == "0"
+            && volumes.allSatisfy { $0.hasPrefix("autogit-cache-") }
         if !fine { print("chaos: the daemon's log is \(daemon.logPath); \(inStore) live runners in the store") }
         print(
-            "chaos: \(kills) kills, \(services) of the engine's service, \(outages) outages of GitLab: \(ids.count - bad.count) jobs finished, \(bad.count) not, "
+            "chaos: \(kills) kills, \(killed.runners) of runners in their jobs, \(services) of the engine's service, \(outages) outages of GitLab: \(ids.count - bad.count) jobs finished, \(bad.count) not, "
                 + "\(containers.count) orphans, \(registrations.count) ghosts")
+        print("chaos: volumes left: \(volumes.joined(separator: " "))")
         print("chaos: \(fine ? 1 : 0) passed, \(fine ? 0 : 1) failed")
         return fine
+    }
+
+    /// Many jobs, and a fifth of their runners killed with SIGKILL while they run one.
+    /// - Returns: the jobs whose runners lived, and how many runners did not.
+    private func killRunners(
+        _ engine: TestEngine, _ daemon: DaemonUnderTest, _ gitlab: Instance, jobs count: Int, _ random: inout SplitMix
+    ) async throws -> (others: [Int64], runners: Int) {
+        let project = try await gitlab.addProject(path: "root/many", pipelineFile: Self.containers)
+        _ = await gitlab.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret)
+        var ids: Set<Int64> = []
+        for _ in 0..<count { ids.formUnion(try await gitlab.createPipeline(project: project.id)) }
+        var victims: Set<Int64> = []
+        while victims.count < count / 5 {
+            let candidates = ids.subtracting(victims)
+            let runs = await gitlab.wait(seconds: 120) { gitlab in
+                candidates.contains { gitlab.jobs[$0]?.status == "running" && gitlab.jobs[$0]?.traceText.contains("is running") == true }
+            }
+            guard runs else { break }
+            let running = await gitlab.jobs.values.filter { candidates.contains($0.id) && $0.status == "running" && $0.traceText.contains("is running") }
+            guard let job = running.sorted(by: { $0.id < $1.id }).randomElement(using: &random), let id = job.runnerID,
+                let name = await gitlab.runners[id]?.description
+            else { continue }
+            try await engine.engine.kill(name, signal: "SIGKILL")
+            // It ended by itself before the signal came.
+            if await gitlab.jobs[job.id]?.isOver == true { ids.remove(job.id) } else { victims.insert(job.id) }
+        }
+        // GitLab itself would wait an hour for them.
+        for id in victims { await gitlab.cancel(id) }
+        return (ids.subtracting(victims).sorted(), victims.count)
     }
 }

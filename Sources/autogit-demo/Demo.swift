@@ -8,7 +8,7 @@ import UnixSignals
 @main
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "autogit-demo", abstract: "Five jobs in two stages: real daemon, real containers, simulated GitLab.")
+        commandName: "autogit-demo", abstract: "Seven jobs, two of them in containers of their own: real daemon, real containers, simulated GitLab.")
 
     @Option(help: "The autogitd to run.")
     var daemon = ".build/debug/autogitd"
@@ -81,7 +81,12 @@ struct Scenario {
     private func run(on engine: TestEngine) async throws -> Bool {
         print("demo: preparing the runner's image \(TestEngine.runner) (a minute the first time)")
         try await engine.ensureRunnerImage(recipe: options.recipe)
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        try await engine.ensureBusybox()
+        // Jobs on a network of their build reach this machine by a name that Podman gives it. With Docker, jobs share the host's network,
+        // in which services have no names.
+        let isPodman = try await engine.engine.product().contains("Podman")
+        let gitlab = try await GitLabSimulator.start(address: isPodman ? "0.0.0.0" : "127.0.0.1", directory: directory)
+        let inside = gitlab.url.replacingOccurrences(of: "127.0.0.1", with: "host.containers.internal")
         let token = "glpat-demo-\(UInt64.random(in: 0 ... .max))"
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api", "create_runner"], isAdmin: true))
         let daemon = try DaemonUnderTest(
@@ -97,7 +102,22 @@ struct Scenario {
                 memory = "256MiB"
                 max_runners = 5
                 cooldown = "\(options.cooldown)"
-                """)
+                [[pool]]
+                name = "images"
+                tags = ["images"]
+                # Does what gitlab-runner's Docker executor does, and is not gitlab-runner: that can't be downloaded everywhere.
+                image = "\(TestEngine.runner)"
+                command = ["/usr/local/bin/autogit-test-runner", "run", "--config", "/run/autogit/config.toml"]
+                executor = "docker"
+                \(isPodman ? "" : "network = \"host\"")
+                cpus = 1.0
+                memory = "128MiB"
+                cooldown = "\(options.cooldown)"
+                [pool.docker]
+                image = "\(TestEngine.busybox)"
+                helper_image = "\(TestEngine.runner)"
+                service_memory = "32MiB"
+                """, gitlabSettings: isPodman ? "runner_url = \"\(inside)\"\nclone_url = \"\(inside)\"" : "")
         var instance = ""
         do {
             try await daemon.start()
@@ -110,7 +130,9 @@ struct Scenario {
                 // Has gitlab-python-runner take the job's steps from GitLab rather than from the file in the repository.
                 variables: ["GITLAB_PYTHON_RUNNER_COMPUTED": "1"])
             _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret)
-            let jobs = try await gitlab.instance.createPipeline(project: project.id)
+            let others = try await gitlab.instance.addProject(path: "root/images", pipelineFile: Self.images(withService: isPodman))
+            _ = await gitlab.instance.addHook(project: others.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret)
+            let jobs = try await gitlab.instance.createPipeline(project: project.id) + gitlab.instance.createPipeline(project: others.id)
             try await watch(daemon, gitlab.instance, jobs)
             await daemon.stop()
             let passed = try await verdict(engine, gitlab.instance, daemon, instance, jobs)
@@ -132,6 +154,30 @@ struct Scenario {
             }
             throw error
         }
+    }
+
+    /// Jobs that begin with `image:`, as nearly all do.
+    private static func images(withService: Bool) -> String {
+        let service = """
+            with:service:
+              image: \(TestEngine.busybox)
+              services:
+                - name: \(TestEngine.busybox)
+                  alias: web
+                  command: ["sh", "-c", "mkdir /www && echo reached by its name > /www/index.html && exec httpd -f -p 8000 -h /www"]
+              script:
+                - for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O - http://web:8000/ && exit 0; sleep 1; done; exit 1
+              tags: [images]
+            """
+        return """
+            with:image:
+              image: \(TestEngine.busybox)
+              script:
+                - test ! -e /usr/bin/python3
+                - echo "In an image of its own, which has no Python, unlike the runner's"
+              tags: [images]
+            \(withService ? service : "")
+            """
     }
 
     /// Shows the phases until all jobs are over and all runners are gone.
@@ -161,7 +207,8 @@ struct Scenario {
     private func verdict(_ engine: TestEngine, _ gitlab: Instance, _ daemon: DaemonUnderTest, _ instance: String, _ ids: [Int64]) async throws -> Bool {
         let jobs = await gitlab.jobs
         let mine = ids.compactMap { jobs[$0] }
-        let containers = try await engine.containers(instance: instance)
+        let containers = try await engine.containers(instance: instance) + engine.madeForJobs()
+        await engine.removeContainers(instance: instance)
         let registrations = await gitlab.runners.values.map(\.description)
         let files = ["control.sock"].filter { FileManager.default.fileExists(atPath: "\(daemon.directory)/\($0)") }
         let left = containers + registrations + files

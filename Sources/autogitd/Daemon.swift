@@ -50,6 +50,17 @@ struct Daemon {
                     instance: memory.instance),
             ], store: store, log: log)
         for note in settings.notes { log.notice("Note: \(note)") }
+        // Version 4 of the database is 0.4.0's, the first with executors. The next start finds it, and says nothing.
+        if let version = store.upgradedFrom, version < 4 {
+            for pool in settings.pools where pool.configuredExecutor == nil && pool.executor == .docker {
+                log.notice(
+                    """
+                    The pool runs its jobs in containers of their own images now, which cpus, memory, env, mounts and cap_add are for; \
+                    executor = "shell" has them run in the runner's container as before
+                    """,
+                    metadata: ["pool": "\(pool.name)"])
+            }
+        }
         try await recover(coordinator)
         if settings.gitlab.webhookSecret == nil {
             log.warning(

@@ -194,7 +194,8 @@ import Testing
     }
 
     @Test func aRunnerReservesWhatItsJobsMayUse() throws {
-        let pool = try parse(minimal + "\nmemory = \"1GiB\"\ncpus = 2\n[pool.docker]\nservices_limit = 3\nservice_cpus = 0.5\nservice_memory = \"100MiB\"\n").pools[0]
+        let pool = try parse(minimal + "\nmemory = \"1GiB\"\ncpus = 2\n[pool.docker]\nservices_limit = 3\nservice_cpus = 0.5\nservice_memory = \"100MiB\"\n")
+            .pools[0]
         #expect(pool.reservedMemory == (128 + 1024 + 300) << 20 && pool.reservedCPUs == 4.5)
         let shell = try parse(minimal + "\nmemory = \"1GiB\"\ncpus = 2\nexecutor = \"shell\"\n").pools[0]
         #expect(shell.reservedMemory == 1 << 30 && shell.reservedCPUs == 2)
@@ -203,7 +204,8 @@ import Testing
     /// Nothing of it may get into a log by an accident of string interpolation.
     @Test func gitlabRunnersOwnKeysAreKeptAndPrintNothing() throws {
         let pool = try parse(
-            minimal + "\n[pool.runner]\npre_get_sources_script = \"s3cret\"\noutput_limit = 9\n[pool.runner.feature_flags]\nFF_X = true\n[pool.runner.cache]\nx = [1.5]\n"
+            minimal
+                + "\n[pool.runner]\npre_get_sources_script = \"s3cret\"\noutput_limit = 9\n[pool.runner.feature_flags]\nFF_X = true\n[pool.runner.cache]\nx = [1.5]\n"
         ).pools[0]
         #expect(
             pool.runnerSettings == [
@@ -219,7 +221,8 @@ import Testing
         let own = SettingsEnvironment(machineMemory: 10 << 30, credentialsDirectory: nil, proxy: ["http_proxy": "http://p"])
         func proxy(_ line: String) throws -> [String: String] {
             try Settings.parse(
-                minimal.replacingOccurrences(of: "DIR", with: directory).replacingOccurrences(of: "[gitlab]", with: "[gitlab]\n\(line)"), file: "f", environment: own
+                minimal.replacingOccurrences(of: "DIR", with: directory).replacingOccurrences(of: "[gitlab]", with: "[gitlab]\n\(line)"), file: "f",
+                environment: own
             ).gitlab.proxy
         }
         #expect(try proxy("") == ["http_proxy": "http://p"])
