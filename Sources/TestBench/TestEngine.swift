@@ -36,7 +36,35 @@ public struct TestEngine: Sendable {
         unlink(socket)
         let configuration = "\(directory)/containers.conf"
         try machineSettings(directory).write(toFile: configuration, atomically: true, encoding: .utf8)
-        let service = Service(directory: directory, socket: socket, configuration: configuration)
+        return try await start(
+            Service(
+                program: "podman",
+                arguments: [
+                    "--root", "\(directory)/storage", "--runroot", run, "--tmpdir", "\(run)/tmp", "system", "service", "--time=0", "unix://\(socket)",
+                ], environment: ["CONTAINERS_CONF": configuration], directory: directory), at: socket, directory, http)
+    }
+
+    /// The other real engine, for the few tests that need it.
+    public static let isDockerInstalled = FileManager.default.fileExists(atPath: "/usr/sbin/dockerd")
+
+    /// Starts `dockerd` with a storage of its own, which is kept for the next run. It has no bridge and makes no firewall rules, so its
+    /// containers share this machine's network.
+    /// - Throws: when it does not answer within ten seconds.
+    public static func startDocker(http: HTTPClient = HTTPClient()) async throws -> TestEngine {
+        let directory = "/var/tmp/autogit-docker-\(getuid())"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let socket = "\(directory)/docker.sock"
+        unlink(socket)
+        return try await start(
+            Service(
+                program: "/usr/sbin/dockerd",
+                arguments: [
+                    "--data-root", "\(directory)/data", "--exec-root", "\(directory)/exec", "-H", "unix://\(socket)", "--pidfile", "\(directory)/pid",
+                    "--iptables=false", "--ip6tables=false", "--bridge=none",
+                ], environment: [:], directory: directory), at: socket, directory, http)
+    }
+
+    private static func start(_ service: Service, at socket: String, _ directory: String, _ http: HTTPClient) async throws -> TestEngine {
         try await service.start()
         let engine = Engine(socket: socket, http: http)
         for attempt in 0... {
@@ -45,7 +73,7 @@ public struct TestEngine: Sendable {
                 break
             } catch {
                 guard attempt < 200, await service.isRunning else {
-                    throw Command.Failed(description: "podman's service does not answer at \(socket): \(error); see \(directory)/service.log")
+                    throw Command.Failed(description: "the engine does not answer at \(socket): \(error); see \(directory)/service.log")
                 }
                 try await Task.sleep(for: .milliseconds(50))
             }
@@ -63,29 +91,28 @@ public struct TestEngine: Sendable {
         try await service.start()
     }
 
-    /// `podman system service` as a process.
+    /// `podman system service` or `dockerd` as a process.
     private actor Service {
+        let program: String
+        let arguments: [String]
+        let environment: [String: String]
         let directory: String
-        let socket: String
-        let configuration: String
         private var child: Child?
 
-        init(directory: String, socket: String, configuration: String) {
+        init(program: String, arguments: [String], environment: [String: String], directory: String) {
+            self.program = program
+            self.arguments = arguments
+            self.environment = environment
             self.directory = directory
-            self.socket = socket
-            self.configuration = configuration
         }
 
         func start() async throws {
-            let run = "\(directory)/run"
             // A Podman that is killed while it loads an image leaves the whole of it behind.
             let loads = "\(directory)/loads"
             try? FileManager.default.removeItem(atPath: loads)
             try FileManager.default.createDirectory(atPath: loads, withIntermediateDirectories: true)
             child = try await Child.start(
-                "podman",
-                ["--root", "\(directory)/storage", "--runroot", run, "--tmpdir", "\(run)/tmp", "system", "service", "--time=0", "unix://\(socket)"],
-                environment: ["CONTAINERS_CONF": configuration, "TMPDIR": loads], log: "\(directory)/service.log", whenParentDies: "TERM")
+                program, arguments, environment: environment.merging(["TMPDIR": loads]) { $1 }, log: "\(directory)/service.log", whenParentDies: "TERM")
         }
 
         var isRunning: Bool { child?.isRunning ?? false }
@@ -98,6 +125,8 @@ public struct TestEngine: Sendable {
         guard let service else { return }
         await service.stop()
         unlink(socket)
+        // dockerd leaves its own network namespace mounted.
+        if let directory { umount2("\(directory)/exec/netns/default", Int32(MNT_DETACH.rawValue)) }
     }
 
     /// Settings for containers in which Podman itself runs without cgroup v2, without systemd, or with low limits; none elsewhere.

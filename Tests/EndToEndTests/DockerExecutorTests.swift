@@ -8,12 +8,14 @@ import Testing
 /// gitlab-runner makes (images/autogit-test-runner).
 extension EndToEndTests {
     /// The same image has git for the helper; jobs are in another than the runner's.
-    private func dockerRig(pipeline: String, pool: String = "", docker: String = "", dialect: String = "19") async throws -> (rig: Rig, project: Project) {
-        let engine = try await TestEngine.shared.value
-        try await engine.ensureBusybox()
+    private func dockerRig(
+        pipeline: String, pool: String = "", docker: String = "", dialect: String = "19", engine: TestEngine? = nil
+    ) async throws -> (rig: Rig, project: Project) {
+        let shared = try await TestEngine.shared.value
+        try await (engine ?? shared).ensureBusybox()
         let rig = try await rig(
             command: ["/usr/bin/env", "AUTOGIT_TEST_DIALECT=\(dialect)", "/usr/local/bin/autogit-test-runner", "run", "--config", "/run/autogit/config.toml"],
-            network: nil, isReachable: true,
+            network: engine == nil ? nil : "host", isReachable: engine == nil,
             pool: """
                 executor = "docker"
                 memory = "64MiB"
@@ -24,7 +26,7 @@ extension EndToEndTests {
                 helper_image = "\(TestEngine.runner)"
                 service_memory = "32MiB"
                 \(docker)
-                """)
+                """, engine: engine)
         let project = try await rig.gitlab.instance.addProject(path: "root/docker", pipelineFile: pipeline)
         _ = await rig.gitlab.instance.addHook(project: project.id, url: "\(rig.daemon.url)/webhook/job", secret: rig.daemon.webhookSecret)
         return (rig, project)
@@ -43,7 +45,21 @@ extension EndToEndTests {
         return ids.map { jobs[$0]?.traceText ?? "" }
     }
 
-    @Test func aJobRunsInItsOwnImageWithItsLimitsAndSeesNothingOfTheRunner() async throws {
+    @Test func aJobRunsInItsOwnImageWithItsLimitsAndSeesNothingOfTheRunner() async throws { try await aJobInItsOwnImage(on: nil) }
+
+    @Test(.enabled(if: TestEngine.isDockerInstalled, "Docker Engine isn't installed: apt-get install docker.io"))
+    func theSameOnDockerEngine() async throws {
+        let docker = try await TestEngine.startDocker()
+        do {
+            try await aJobInItsOwnImage(on: docker)
+        } catch {
+            await docker.stop()
+            throw error
+        }
+        await docker.stop()
+    }
+
+    private func aJobInItsOwnImage(on engine: TestEngine?) async throws {
         let (rig, project) = try await dockerRig(
             pipeline: """
                 default: {tags: [x]}
@@ -57,7 +73,7 @@ extension EndToEndTests {
                     - for f in /run/autogit /var/run/docker.sock /run/docker.sock; do [ -e $f ] && exit 2; done; true
                     - env
                     - echo end of $CI_JOB_NAME
-                """, pool: "env = { FROM_POOL = \"yes\" }")
+                """, pool: "env = { FROM_POOL = \"yes\" }", engine: engine)
         let trace = try await run(rig, project)[0]
         #expect(trace.contains("\(64 << 20)"), "its memory limit: \(trace)")
         // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETFCAP.

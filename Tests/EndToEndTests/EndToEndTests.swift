@@ -40,13 +40,15 @@ import Testing
     }
 
     /// - Parameters:
+    ///   - other: an engine in place of the shared one.
     ///   - network: nil for the engine's default, from which GitLab has to be reachable.
     ///   - isReachable: containers reach GitLab without sharing the host's network.
     func rig(
         hooks: Bool = true, poll: String = "0s", cooldown: String = "2s", command: [String] = ["/usr/local/bin/autogit-python-runner"],
-        network: String? = "host", isReachable: Bool = false, pool: String = "", isAdmin: Bool = true
+        network: String? = "host", isReachable: Bool = false, pool: String = "", isAdmin: Bool = true, engine other: TestEngine? = nil
     ) async throws -> Rig {
-        let engine = try await TestEngine.shared.value
+        let shared = try await TestEngine.shared.value
+        let engine = other ?? shared
         try await engine.ensureRunnerImage(recipe: Self.root + "/scripts/runner-image")
         let directory = "/tmp/autogit-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let gitlab = try await GitLabSimulator.start(address: isReachable ? "0.0.0.0" : "127.0.0.1", directory: directory)
