@@ -126,7 +126,7 @@ public struct TestEngine: Sendable {
         await service.stop()
         unlink(socket)
         // dockerd leaves its own network namespace mounted.
-        if let directory { umount2("\(directory)/exec/netns/default", Int32(MNT_DETACH.rawValue)) }
+        if let directory { umount2("\(directory)/exec/netns/default", Int32(MNT_DETACH)) }
     }
 
     /// Settings for containers in which Podman itself runs without cgroup v2, without systemd, or with low limits; none elsewhere.
