@@ -71,7 +71,7 @@ final class Oracle {
             let hasRoom = servers.contains { pool in
                 let paused = world.disk.pausedPools.contains(pool.name)
                 return !paused && world.engine.containers.values.count { $0.spec.pool.name == pool.name } < pool.maxRunners
-                    && world.engine.containers.values.reduce(pool.memory, { $0 + $1.spec.pool.memory }) <= world.engine.budget.memory ?? .max
+                    && world.engine.containers.values.reduce(pool.reservedMemory, { $0 + $1.spec.pool.reservedMemory }) <= world.engine.budget.memory ?? .max
             }
             guard hasRoom else { continue }
             let time = job.neglected + Self.beat

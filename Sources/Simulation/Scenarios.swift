@@ -16,6 +16,7 @@ public struct NamedScenario: Sendable {
         pool.tags = tags
         pool.maxRunners = max
         pool.memory = 1 << 30
+        pool.docker.servicesLimit = 0
         pool.cooldown = cooldown
         pool.stopTimeout = .seconds(120)
         return pool

@@ -96,7 +96,7 @@ final class SimulatedEngine {
         // Changed while the call was under way: what was right when it began is right.
         let most = max(spec.pool.maxRunners, maximums[spec.pool.name] ?? 0)
         world.check(world.isLate || ofPool <= most, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(most)")
-        let memory = containers.values.filter(isOwned).reduce(Int64(0)) { $0 + $1.spec.pool.memory }
+        let memory = containers.values.filter(isOwned).reduce(Int64(0)) { $0 + $1.spec.pool.reservedMemory }
         world.check(world.isLate || memory <= budget.memory ?? .max, "4: more memory is promised than the host's budget")
         mostAtOnce = max(mostAtOnce, containers.count)
         return spec.runner

@@ -78,6 +78,9 @@ public final class Simulation: @unchecked Sendable {
             pool.tags = tags[index]
             pool.runUntagged = random.chance(0.3)
             pool.memory = 1 << 30
+            // With its runner's allowance and a service, a job of a pool with the Docker executor reserves a quarter more.
+            pool.docker.servicesLimit = 1
+            pool.docker.serviceMemory = 128 << 20
             pool.maxRunners = 1 + random.below(5)
             pool.warm = random.chance(0.2) ? 1 : 0
             pool.maxJobs = random.chance(0.3) ? 1 : 0

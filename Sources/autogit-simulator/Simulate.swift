@@ -10,7 +10,7 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "0 takes any free port.")
     var port = 0
 
-    @Option(help: "How clients reach it, when that is not http://127.0.0.1:PORT; PORT in it is replaced.")
+    @Option(help: "How clients reach it, when that is not http://127.0.0.1:PORT, or https with --tls; PORT in it is replaced.")
     var url: String?
 
     @Option(help: "For the repositories.")
@@ -22,8 +22,17 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "A project and its pipeline: GROUP/NAME=FILE. May be repeated.")
     var project: [String] = []
 
+    @Option(help: ArgumentHelp("Serves https, with a certificate of an authority that is made for it: ca.pem in this folder.", valueName: "folder"))
+    var tls: String?
+
+    @Option(help: "A name or address in the certificate, besides localhost, 127.0.0.1, ::1 and the host of --url. May be repeated.")
+    var tlsName: [String] = []
+
     func run() async throws {
-        let gitlab = try await GitLabSimulator.start(port: port, directory: directory)
+        let names = tlsName + (url.flatMap { URLComponents(string: $0.replacingOccurrences(of: "PORT", with: "0"))?.host }.map { [$0] } ?? [])
+        var certificate: ServerTLS?
+        if let tls { certificate = try await ServerTLS.make(in: tls, names: names) }
+        let gitlab = try await GitLabSimulator.start(port: port, directory: directory, tls: certificate)
         if let url {
             let number = gitlab.url.split(separator: ":").last.map(String.init) ?? ""
             await gitlab.instance.setURL(url.replacingOccurrences(of: "PORT", with: number))

@@ -9,7 +9,7 @@ import Testing
 extension EndToEndTests {
     /// The same image has git for the helper; jobs are in another than the runner's.
     private func dockerRig(
-        pipeline: String, pool: String = "", docker: String = "", dialect: String = "19", engine: TestEngine? = nil
+        pipeline: String, pool: String = "", docker: String = "", dialect: String = "19", engine: TestEngine? = nil, tls: Bool = false
     ) async throws -> (rig: Rig, project: Project) {
         let shared = try await TestEngine.shared.value
         try await (engine ?? shared).ensureBusybox()
@@ -26,7 +26,7 @@ extension EndToEndTests {
                 helper_image = "\(TestEngine.runner)"
                 service_memory = "32MiB"
                 \(docker)
-                """, engine: engine)
+                """, engine: engine, tls: tls)
         let project = try await rig.gitlab.instance.addProject(path: "root/docker", pipelineFile: pipeline)
         _ = await rig.gitlab.instance.addHook(project: project.id, url: "\(rig.daemon.url)/webhook/job", secret: rig.daemon.webhookSecret)
         return (rig, project)
@@ -119,6 +119,26 @@ extension EndToEndTests {
         #expect(await rig.gitlab.instance.registered == 2)
         let instance = try await rig.daemon.get("/status", as: StatusView.self).instance
         #expect(try await rig.engine.engine.volumes(label: "autogit.instance=\(instance)").map(\.Name) == ["autogit-cache-\(instance)-p"])
+        try await rig.end()
+    }
+
+    /// GitLab's certificate is of an authority of its own, and `ca_file` is all that says so: registration, job, git and artifacts.
+    @Test func aGitLabWithACAOfItsOwnIsTrustedByAllWhoReachIt() async throws {
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                stages: [one, two]
+                make:
+                  stage: one
+                  script: ["ls -la .gitlab-ci.yml", "mkdir out", "echo handed over > out/file"]
+                  artifacts: {paths: [out/]}
+                use:
+                  stage: two
+                  script: ["cat out/file"]
+                """, tls: true)
+        #expect(rig.gitlab.url.hasPrefix("https://"))
+        let traces = try await run(rig, project)
+        #expect(traces[1].contains("handed over"), "\(traces)")
         try await rig.end()
     }
 

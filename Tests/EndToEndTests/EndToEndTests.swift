@@ -42,16 +42,19 @@ import Testing
     /// - Parameters:
     ///   - other: an engine in place of the shared one.
     ///   - network: nil for the engine's default, from which GitLab has to be reachable.
+    ///   - tls: GitLab has a certificate of an authority of its own.
     ///   - isReachable: containers reach GitLab without sharing the host's network.
     func rig(
         hooks: Bool = true, poll: String = "0s", cooldown: String = "2s", command: [String] = ["/usr/local/bin/autogit-python-runner"],
-        network: String? = "host", isReachable: Bool = false, pool: String = "", isAdmin: Bool = true, engine other: TestEngine? = nil
+        network: String? = "host", isReachable: Bool = false, pool: String = "", isAdmin: Bool = true, engine other: TestEngine? = nil, tls: Bool = false
     ) async throws -> Rig {
         let shared = try await TestEngine.shared.value
         let engine = other ?? shared
         try await engine.ensureRunnerImage(recipe: Self.root + "/scripts/runner-image")
         let directory = "/tmp/autogit-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        let gitlab = try await GitLabSimulator.start(address: isReachable ? "0.0.0.0" : "127.0.0.1", directory: directory)
+        let gitlab = try await GitLabSimulator.start(
+            address: isReachable ? "0.0.0.0" : "127.0.0.1", directory: directory,
+            tls: tls ? ServerTLS.make(in: "\(directory)/tls", names: ["host.containers.internal"]) : nil)
         let token = "glpat-e2e-\(UInt64.random(in: 0 ... .max))"
         let project = try await gitlab.instance.addProject(path: "root/e2e", pipelineFile: Self.yaml)
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: isAdmin, projects: [project.id]))
@@ -69,7 +72,8 @@ import Testing
                 cooldown = "\(cooldown)"
                 \(pool)
                 """,
-            gitlabSettings: isReachable ? "runner_url = \"\(inside)\"\nclone_url = \"\(inside)\"" : "")
+            gitlabSettings: (isReachable ? "runner_url = \"\(inside)\"\nclone_url = \"\(inside)\"" : "")
+                + (gitlab.caFile.map { "\nca_file = \"\($0)\"" } ?? ""))
         try await daemon.start()
         if hooks { _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret) }
         return Rig(engine: engine, gitlab: gitlab, daemon: daemon, project: project, token: token)

@@ -13,9 +13,10 @@ struct Rig {
     var instance: Instance { gitlab.instance }
 
     /// Runs the body with a simulator in a folder of its own; both are gone afterwards.
-    static func run(_ body: (Rig) async throws -> Void) async throws {
+    static func run(tls: Bool = false, _ body: (Rig) async throws -> Void) async throws {
         try await inFolder { folder in
-            let rig = Rig(gitlab: try await GitLabSimulator.start(directory: folder))
+            let certificate = tls ? try await ServerTLS.make(in: "\(folder)/tls") : nil
+            let rig = Rig(gitlab: try await GitLabSimulator.start(directory: folder, tls: certificate))
             await rig.instance.add(AccessToken(secret: rig.token, scopes: ["api"], isAdmin: true))
             do {
                 try await body(rig)
@@ -39,7 +40,7 @@ struct Rig {
         _ method: String, _ path: String, token: String? = nil, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil
     ) async throws -> HTTPResponse {
         let tokens = token.map { [(name: "JOB-TOKEN", value: $0)] } ?? []
-        return try await http.send(HTTPRequest(method, "\(gitlab.url)/api/v4/\(path)", headers: headers + tokens, body: body))
+        return try await http.send(HTTPRequest(method, "\(gitlab.url)/api/v4/\(path)", headers: headers + tokens, body: body, caFile: gitlab.caFile))
     }
 
     /// As the administrator. nil sends no body.

@@ -88,6 +88,11 @@ public final class Child: Sendable {
         if let pid { kill(pid, number) }
     }
 
+    /// Kills it and all that it has forked. Foundation takes a process for running as long as a fork of it has its descriptors.
+    public func killWithForks() {
+        if let pid { kill(-pid, SIGKILL) }
+    }
+
     /// Waits for its end.
     /// - Returns: its exit code, or the number of the signal that ended it.
     @discardableResult
