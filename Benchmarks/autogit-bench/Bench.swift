@@ -37,6 +37,8 @@ struct Bench: AsyncParsableCommand {
             if !quick { try await burst(engine, directory) }
             try await spawning(engine, directory)
             try await pendingToRunning(engine, directory)
+            try await reuse(engine, directory)
+            try await ownContainers(engine, directory)
         } catch {
             await engine.stop()
             throw error
@@ -87,7 +89,7 @@ struct Bench: AsyncParsableCommand {
 
     // MARK: The daemon
 
-    private func daemon(_ engine: TestEngine, _ gitlab: GitLabSimulator, _ directory: String, poll: String = "30s", pool: String) async throws
+    func daemon(_ engine: TestEngine, _ gitlab: GitLabSimulator, _ directory: String, poll: String = "30s", pool: String) async throws
         -> DaemonUnderTest
     {
         await gitlab.instance.add(AccessToken(secret: "glpat-bench", scopes: ["api"], isAdmin: true))
@@ -358,11 +360,11 @@ struct Bench: AsyncParsableCommand {
     // MARK: Figures
 
     private static func milliseconds(_ body: () -> Void) -> Double { seconds(ContinuousClock().measure(body)) * 1000 }
-    private static func seconds(_ duration: Duration) -> Double {
+    static func seconds(_ duration: Duration) -> Double {
         Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
     }
-    private static func median(_ values: [Double]) -> Double { values.isEmpty ? .nan : values.sorted()[values.count / 2] }
-    private static func report(_ what: String, _ value: Double, _ unit: String) {
+    static func median(_ values: [Double]) -> Double { values.isEmpty ? .nan : values.sorted()[values.count / 2] }
+    static func report(_ what: String, _ value: Double, _ unit: String) {
         FileHandle.standardOutput.write(Data((String(format: "%10.1f ", value) + "\(unit)  \(what)\n").utf8))
     }
 }

@@ -20,10 +20,16 @@ public struct PoolView: Codable, Sendable, Equatable {
     public var cooldown: Double
     /// Jobs that a runner takes before it is replaced; 0 for any number.
     public var max_jobs: Int
-    /// The CPU limit of each runner.
+    /// `docker` or `shell`: whether jobs have containers of their own. Absent from a daemon before 0.4.
+    public var executor: String?
+    /// The CPU limit of each job.
     public var cpus: Double
-    /// The memory limit of each runner in bytes.
+    /// The memory limit of each job in bytes.
     public var memory_bytes: Int64
+    /// What a runner with its job and services counts for in the host's budget, in bytes. Absent from a daemon before 0.4.
+    public var reserved_memory_bytes: Int64?
+    /// Requests for a job that an idle runner makes of GitLab in a second. Absent from a daemon before 0.4.
+    public var requests_per_second: Double?
     /// Its live runners by `RunnerView.status`; a status without any is absent.
     public var runners: [String: Int]
     /// Starts that failed in a row; a start that works sets it to 0.

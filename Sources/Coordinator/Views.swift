@@ -110,12 +110,16 @@ extension FleetState {
 
     func poolViews() -> [PoolView] {
         pools.map { state in
-            PoolView(
+            var view = PoolView(
                 name: state.pool.name, driver: state.pool.driver.rawValue, tags: state.pool.tags, run_untagged: state.pool.runUntagged,
                 image: state.pool.driver == .container ? state.pool.image : nil, paused: state.paused, max_runners: state.pool.maxRunners,
                 warm: state.pool.warm, cooldown: state.pool.cooldown.inSeconds, max_jobs: state.pool.maxJobs, cpus: state.pool.cpus,
                 memory_bytes: state.pool.memory, runners: countByStatus(runners.values.filter { $0.pool == state.pool.name }),
                 failures: state.failures, retry_at: state.retryAt?.iso8601, last_error: state.lastError)
+            view.executor = state.pool.executor.rawValue
+            view.reserved_memory_bytes = state.pool.reservedMemory
+            view.requests_per_second = 1 / state.pool.requestInterval.inSeconds
+            return view
         }
     }
 }

@@ -119,16 +119,24 @@ struct Pools: AsyncParsableCommand {
     }
 
     static func table(_ views: [PoolView]) -> Table {
-        var table = Table("NAME", "DRIVER", "TAGS", "STATE", "RUNNERS", "WARM", "COOLDOWN", "LAST ERROR")
+        var table = Table("NAME", "DRIVER", "EXECUTOR", "TAGS", "STATE", "RUNNERS", "WARM", "COOLDOWN", "REQUESTS", "LAST ERROR")
         for view in views {
             let tags = (view.tags + (view.run_untagged ? ["(untagged)"] : [])).joined(separator: ",")
             let state = view.paused ? "paused" : view.failures > 0 ? "\(view.failures) failed starts" : "ok"
             table.add(
-                view.name, view.driver, tags, state, "\(view.runners.values.reduce(0, +))/\(view.max_runners)", "\(view.warm)", seconds(view.cooldown),
-                view.failures > 0 ? view.last_error : nil)
+                view.name, view.driver, view.executor, tags, state, "\(view.runners.values.reduce(0, +))/\(view.max_runners)", "\(view.warm)",
+                seconds(view.cooldown), requests(view), view.failures > 0 ? view.last_error : nil)
         }
         return table
     }
+}
+
+/// What a pool's idle runners ask of GitLab now, and what one does.
+private func requests(_ view: PoolView) -> String? {
+    guard let each = view.requests_per_second else { return nil }
+    let idle = Double(view.runners["idle"] ?? 0)
+    func text(_ number: Double) -> String { number == number.rounded() ? "\(Int(number))" : "\((number * 100).rounded() / 100)" }
+    return "\(text(idle * each))/s (\(text(each)) each)"
 }
 
 /// A length of time for people.

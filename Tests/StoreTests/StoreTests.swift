@@ -97,7 +97,9 @@ import Testing
         try old.close()
         // A copy that was cut short.
         #expect(FileManager.default.createFile(atPath: path + ".before-2.part", contents: Data("SQLite".utf8)))
-        let memory = try await SQLiteStore(path: path, gitlab: "home").load()
+        let store = try SQLiteStore(path: path, gitlab: "home")
+        #expect(store.upgradedFrom == 1)
+        let memory = try await store.load()
         let home = ForgeID("home")
         #expect(memory.runners.map(\.place) == [Place(.local, .container)] && memory.runners.map(\.forge) == [home])
         let terms = Runner.Terms(startTimeout: .seconds(120), stopTimeout: .seconds(3600), stopSignal: "SIGQUIT", maxJobs: 0)
@@ -109,8 +111,8 @@ import Testing
         let copy = try DatabaseQueue(path: path + ".before-2")
         let columns = try await copy.read { try $0.columns(in: "runners").map(\.name) }
         #expect(columns.contains("phase") && !columns.contains("driver"))
-        // A second start has nothing to change and makes no copy.
-        _ = try SQLiteStore(path: path)
+        // A second start has nothing to change, says so, and makes no copy.
+        #expect(try SQLiteStore(path: path).upgradedFrom == nil)
         #expect(!FileManager.default.fileExists(atPath: path + ".before-3"))
     }
 
