@@ -171,12 +171,20 @@ struct SettingsReader {
             fail(section, key.name, "has no effect with driver = \"\(pool.driver.rawValue)\": a runner in a scope uses the host's files and network; remove it")
         }
         // With containers of its own for each job and its services, one runner is more than its memory.
-        let parts = pool.executor == .docker ? " with its runner_memory, and service_memory for each of \(pool.docker.servicesLimit) services," : ""
+        let services = pool.executor == .docker ? pool.docker.servicesLimit : 0
+        let way = services > 0 ? "lower it or services_limit in [pool.docker]" : "lower it"
         if let bound = budget.memory, pool.reservedMemory > bound {
-            fail(section, "memory", "one runner\(parts) exceeds the host's memory budget (\(bound >> 20) MiB); lower it, or raise host.memory")
+            let parts = pool.executor == .docker ? " with its job (memory) and \(services) services (service_memory)" : ""
+            fail(
+                section, "memory",
+                "one runner\(parts) may use \(pool.reservedMemory >> 20) MiB, more than the host's memory budget (\(bound >> 20) MiB); \(way), or raise host.memory"
+            )
         }
         if let bound = budget.cpus, pool.reservedCPUs > bound {
-            fail(section, "cpus", "one runner\(parts.replacing("memory", with: "cpus")) exceeds the host's CPU budget (\(bound)); lower it, or raise host.cpus")
+            let parts = pool.executor == .docker ? " with its job (cpus) and \(services) services (service_cpus)" : ""
+            fail(
+                section, "cpus",
+                "one runner\(parts) may use \(pool.reservedCPUs) CPUs, more than the host's CPU budget (\(bound)); \(way), or raise host.cpus")
         }
         if pool.warm > pool.maxRunners { fail(section, "warm", "must not exceed max_runners (\(pool.maxRunners))") }
     }

@@ -8,7 +8,7 @@ import Testing
 @testable import ContainerDriver
 
 /// What the driver makes of an engine's answers, against one that only pretends.
-@Suite(.timeLimit(.minutes(5))) struct EngineAnswersTests {
+@Suite(.timeLimit(.minutes(10))) struct EngineAnswersTests {
     private let scratch: ScratchFolder
     private let double: EngineDouble
     private let driver: ContainerDriver

@@ -4,7 +4,7 @@ import Testing
 @testable import Fleet
 
 /// One call that never returns holds up its own runner, and nothing else.
-@Suite(.timeLimit(.minutes(5))) struct HangTests {
+@Suite(.timeLimit(.minutes(10))) struct HangTests {
     @Test(arguments: ["create", "start", "list", "logTail", "signal", "remove", "register", "pause", "poll", "registrations"])
     func aCallThatHangsHoldsNothingUp(call: String) async throws {
         let house = try await House()

@@ -4,7 +4,7 @@ import Testing
 @testable import Fleet
 
 /// Every effect stands behind a write: while the disk is full there is none, and when there is one, the disk has why.
-@Suite(.timeLimit(.minutes(5))) struct IntentTests {
+@Suite(.timeLimit(.minutes(10))) struct IntentTests {
     enum Effect: String, CaseIterable, Sendable {
         case register, create, pause, signal, remove, unregister, removeOrphan, removeGhost
 

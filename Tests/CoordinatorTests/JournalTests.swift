@@ -6,7 +6,7 @@ import Testing
 @testable import Coordinator
 @testable import Fleet
 
-@Suite(.timeLimit(.minutes(5))) struct JournalTests {
+@Suite(.timeLimit(.minutes(10))) struct JournalTests {
     /// Trouble is told when it begins and when it ends, however often it is met meanwhile.
     @Test func troubleIsToldOnceWithItsFieldsAndCatalogEntry() async throws {
         let house = try await House()

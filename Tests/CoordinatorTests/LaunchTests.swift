@@ -3,7 +3,7 @@ import Testing
 @testable import Coordinator
 @testable import Fleet
 
-@Suite(.timeLimit(.minutes(5))) struct LaunchTests {
+@Suite(.timeLimit(.minutes(10))) struct LaunchTests {
     /// The intent is on disk before anything is made, and what was made before anything runs.
     @Test func aLaunchGoesThroughItsStepsInOrder() async throws {
         let house = try await House()

@@ -4,7 +4,7 @@ import Testing
 @testable import Fleet
 
 /// From the first plan to the last.
-@Suite(.timeLimit(.minutes(5))) struct LifeTests {
+@Suite(.timeLimit(.minutes(10))) struct LifeTests {
     // MARK: Settling
 
     @Test func settlingWaitsForWhatIsUnderWayAndWritesIt() async throws {

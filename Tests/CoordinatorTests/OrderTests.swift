@@ -5,7 +5,7 @@ import Testing
 @testable import Fleet
 
 /// What an operator orders, and what comes of it.
-@Suite(.timeLimit(.minutes(5))) struct OrderTests {
+@Suite(.timeLimit(.minutes(10))) struct OrderTests {
     // MARK: Spawning
 
     @Test func spawningIsMetWithARunner() async throws {

@@ -3,7 +3,7 @@ import Testing
 @testable import Coordinator
 @testable import Fleet
 
-@Suite(.timeLimit(.minutes(5))) struct ReconcileTests {
+@Suite(.timeLimit(.minutes(10))) struct ReconcileTests {
     private let ghost = ForgeRunner(id: 7, description: "autogit-runner-gone", maintenanceNote: "instance=house ", hasContacted: true)
 
     @Test func whatIsNobodysIsReportedAndTakenAwayWhenThatIsWanted() async throws {

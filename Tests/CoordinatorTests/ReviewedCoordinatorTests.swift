@@ -5,7 +5,7 @@ import Testing
 @testable import Fleet
 
 /// Faults of the actor that a review found, before anybody met them.
-@Suite(.timeLimit(.minutes(1))) struct ReviewedCoordinatorTests {
+@Suite(.timeLimit(.minutes(10))) struct ReviewedCoordinatorTests {
     /// GitLab was installed afresh between the look and the removal, and the number is somebody else's by now.
     @Test func aGhostsNumberIsLookedAtAgainBeforeItIsRemoved() async throws {
         let house = try await House()

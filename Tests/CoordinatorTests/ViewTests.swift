@@ -6,7 +6,7 @@ import Testing
 @testable import Fleet
 
 /// The words of the API, as its clients read them.
-@Suite(.timeLimit(.minutes(5))) struct ViewTests {
+@Suite(.timeLimit(.minutes(10))) struct ViewTests {
     private func json(_ value: some Encodable) throws -> [String: any Sendable] {
         let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(value))
         return (object as? [String: Any] ?? [:]).mapValues { "\($0)" }

@@ -3,7 +3,7 @@ import Testing
 @testable import Coordinator
 @testable import Fleet
 
-@Suite(.timeLimit(.minutes(5))) struct WebhookTests {
+@Suite(.timeLimit(.minutes(10))) struct WebhookTests {
     /// Answered 2xx is on disk: whatever takes the answer before is wrong.
     @Test func aWebhookIsAnsweredWhenItIsOnDisk() async throws {
         let house = try await House()

@@ -4,7 +4,7 @@ import TestBench
 import Testing
 
 /// The client against a small server on a Unix socket in this process.
-@Suite(.timeLimit(.minutes(5))) struct HTTPClientTests {
+@Suite(.timeLimit(.minutes(10))) struct HTTPClientTests {
     private let scratch: ScratchFolder
     private let client = HTTPClient()
 

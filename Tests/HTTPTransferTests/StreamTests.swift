@@ -5,7 +5,7 @@ import Testing
 @testable import HTTPTransfer
 
 /// Bodies that come piece by piece, or without end.
-@Suite(.timeLimit(.minutes(5))) struct StreamTests {
+@Suite(.timeLimit(.minutes(10))) struct StreamTests {
     private let scratch: ScratchFolder
     private let client = HTTPClient()
 

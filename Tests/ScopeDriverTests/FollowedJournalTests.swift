@@ -4,7 +4,7 @@ import Testing
 
 @testable import ScopeDriver
 
-@Suite(.timeLimit(.minutes(5))) struct FollowedJournalTests {
+@Suite(.timeLimit(.minutes(10))) struct FollowedJournalTests {
     /// A journal of numbered lines, in pages of two.
     private final class Journal: Sendable {
         struct State {

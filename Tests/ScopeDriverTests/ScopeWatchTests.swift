@@ -5,7 +5,7 @@ import Testing
 @testable import ScopeDriver
 
 /// What is an end of a process, and what only looks like one.
-@Suite(.timeLimit(.minutes(5))) struct ScopeWatchTests {
+@Suite(.timeLimit(.minutes(10))) struct ScopeWatchTests {
     private func sleeper() throws -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sleep")

@@ -107,11 +107,17 @@ import Testing
     }
 
     @Test(arguments: [(false, 0, "ok"), (true, 3, "paused"), (false, 3, "3")]) func aPoolHasAState(paused: Bool, failures: Int, state: String) {
-        let view = PoolView(
+        var view = PoolView(
             name: "p", driver: "scope", tags: ["x"], run_untagged: true, image: nil, paused: paused, max_runners: 5, warm: 1, cooldown: 300, max_jobs: 0,
             cpus: 1, memory_bytes: 1, runners: ["idle": 1, "busy": 1], failures: failures, retry_at: nil, last_error: "old")
-        let words = Pools.table([view]).text(width: nil).split(separator: "\n")[1].split(separator: " ")
-        #expect(words[..<4] == ["p", "scope", "x,(untagged)", Substring(state)] && words.contains("2/5"))
+        // As a daemon before 0.4 answers.
+        let old = Pools.table([view]).text(width: nil).split(separator: "\n")[1].split(separator: " ")
+        #expect(old[..<5] == ["p", "scope", "-", "x,(untagged)", Substring(state)] && old.contains("2/5"))
+        view.executor = "shell"
+        view.requests_per_second = 4
+        let row = Pools.table([view]).text(width: nil).split(separator: "\n")[1]
+        let words = row.split(separator: " ")
+        #expect(words[..<5] == ["p", "scope", "shell", "x,(untagged)", Substring(state)] && row.contains("4/s (4 each)"))
         // An error that was overcome is not shown.
         #expect(words.contains("old") == (failures > 0))
     }
