@@ -8,7 +8,7 @@ import sys
 import time
 
 from gitlab import TOKEN, GitLab, Hold, job
-from machine import Machine
+from machine import HOST, Machine
 from suite import Suite, arguments, check
 
 IMAGE = "localhost/autogit-test-empty:1"
@@ -51,7 +51,7 @@ BOTH = CONTAINER + SCOPE.replace('"autogit", "docker", ', "")
 
 def held(hold, name, tags="scope"):
     """A job that runs until this test lets it end."""
-    return job(["echo begun", f"until curl -sf http://10.0.2.2:{hold.server_port}/{name}; do sleep 0.2; done", "echo ended"], tags)
+    return job(["echo begun", f"until curl -sf http://{HOST}:{hold.server_port}/{name}; do sleep 0.2; done", "echo ended"], tags)
 
 
 PROJECTS = {
@@ -81,7 +81,7 @@ class VirtualMachine(Suite):
             self.projects = {
                 "root/runner-test": scenario.read(), "root/held": held(self.hold, "held"),
                 "root/held-container": held(self.hold, "held-container", "docker, autogit"), **PROJECTS}
-        self.gitlab = GitLab(options.simulator, options.folder, self.projects, "10.0.2.2")
+        self.gitlab = GitLab(options.simulator, options.folder, self.projects, HOST)
 
     def start_held(self, path):
         """A pipeline whose job runs until `self.hold.release(path)`."""
