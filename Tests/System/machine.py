@@ -48,7 +48,7 @@ class Machine:
         self._buffer = b""
         self.wait_for_boot()
 
-    def wait_for_boot(self, seconds=180):
+    def wait_for_boot(self, seconds=900):
         self.boot_id = self._receive(lambda message: "ready" in message, seconds)["ready"]
 
     def _receive(self, wanted, seconds):
