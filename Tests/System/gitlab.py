@@ -13,10 +13,10 @@ from suite import Failed, check, die_with_parent
 TOKEN = "glpat-system-test-4711"
 
 
-def job(script, tags="scope"):
-    """The text of a .gitlab-ci.yml with one job."""
+def job(script, tags="scope", more=""):
+    """The text of a .gitlab-ci.yml with one job, and `more` lines of it."""
     lines = "".join(f"    - {json.dumps(line)}\n" for line in script)
-    return f"test:\n  stage: test\n  script:\n{lines}  tags: [{tags}]\n"
+    return f"test:\n  stage: test\n  script:\n{lines}  tags: [{tags}]\n{more}"
 
 
 class Hold(http.server.ThreadingHTTPServer):

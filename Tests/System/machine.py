@@ -9,6 +9,9 @@ import time
 
 from suite import die_with_parent
 
+# This host as the machine sees it. Not in QEMU's usual 10.0.2.0/24: that is slirp4netns' too, so a container behind it could not reach us.
+NETWORK, HOST = "10.0.42.0/24", "10.0.42.2"
+
 
 class Machine:
     """One machine. Its second serial port leads to agent.py; its port 8080 is forwarded to `http_port` here."""
@@ -29,7 +32,7 @@ class Machine:
             ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072", "-nodefaults", "-display", "none",
              "-kernel", f"{self.folder}/vmlinuz", "-initrd", f"{self.folder}/initrd.img", "-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0",
              "-drive", f"file={self.folder}/disk.img,format=raw,if=virtio,cache=unsafe",
-             "-netdev", f"user,id=net0,restrict=off,hostfwd=tcp:127.0.0.1:{self.http_port}-:8080", "-device", "virtio-net-pci,netdev=net0",
+             "-netdev", f"user,id=net0,net={NETWORK},host={HOST},restrict=off,hostfwd=tcp:127.0.0.1:{self.http_port}-:8080", "-device", "virtio-net-pci,netdev=net0",
              "-serial", f"file:{self.folder}/console.log", "-chardev", f"socket,id=agent,path={path},server=on,wait=off", "-serial", "chardev:agent"],
             stdin=subprocess.DEVNULL, stderr=open(f"{self.folder}/qemu.log", "w"), preexec_fn=die_with_parent)
         deadline = time.monotonic() + 30
@@ -45,7 +48,7 @@ class Machine:
         self._buffer = b""
         self.wait_for_boot()
 
-    def wait_for_boot(self, seconds=180):
+    def wait_for_boot(self, seconds=900):
         self.boot_id = self._receive(lambda message: "ready" in message, seconds)["ready"]
 
     def _receive(self, wanted, seconds):

@@ -8,10 +8,12 @@ import sys
 import time
 
 from gitlab import TOKEN, GitLab, Hold, job
-from machine import Machine
+from machine import HOST, Machine
 from suite import Suite, arguments, check
 
 IMAGE = "localhost/autogit-test-empty:1"
+JOB_IMAGE = "localhost/autogit-test-job:1"
+RUNNER_IMAGE = "localhost/autogit-test-runner:1"
 CONFIG = """
 [gitlab]
 url = "{url}"
@@ -46,12 +48,33 @@ io_weight = 300
 max_runners = 4
 cooldown = "3s"
 """
+# Without network: runners are where a user's are, behind slirp4netns, and each build has a network of its own.
+IMAGES = """
+[[pool]]
+name = "images"
+tags = ["image"]
+executor = "docker"
+image = "%s"
+command = ["/usr/bin/env", "AUTOGIT_TEST_DIALECT=19.4", "/usr/local/bin/autogit-test-runner", "run", "--config", "/run/autogit/config.toml"]
+memory = "96MiB"
+cpus = 0.5
+cooldown = "3s"
+[pool.docker]
+image = "%s"
+helper_image = "%s"
+service_memory = "32MiB"
+""" % (RUNNER_IMAGE, JOB_IMAGE, RUNNER_IMAGE)
 BOTH = CONTAINER + SCOPE.replace('"autogit", "docker", ', "")
 
 
-def held(hold, name, tags="scope"):
+def held(hold, name, tags="scope", fetch="curl -sf", more=""):
     """A job that runs until this test lets it end."""
-    return job(["echo begun", f"until curl -sf http://10.0.2.2:{hold.server_port}/{name}; do sleep 0.2; done", "echo ended"], tags)
+    return job(["echo begun", f"until {fetch} http://{HOST}:{hold.server_port}/{name}; do sleep 0.2; done", "echo ended"], tags, more)
+
+
+def service(command):
+    """A service of a job, reached as `web`."""
+    return f"  services: [{{name: {JOB_IMAGE}, alias: web, command: {json.dumps(['sh', '-c', command])}}}]\n"
 
 
 PROJECTS = {
@@ -70,6 +93,15 @@ PROJECTS = {
     "root/burner": job([
         "python3 -c 'import time; w = time.time(); c = time.process_time()\nwhile time.time() < w + 6: pass\n"
         "print(\"quota %.2f\" % ((time.process_time() - c) / (time.time() - w)))'"]),
+    "root/own-image": job([
+        "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max",
+        "grep -E 'CapBnd|NoNewPrivs' /proc/self/status",
+        "if command -v python3; then exit 11; fi",
+        "for file in /run/autogit /var/run/docker.sock /run/docker.sock; do if [ -e $file ]; then exit 12; fi; done",
+        "test -s .gitlab-ci.yml && echo cloned and $(echo done)"], "image"),
+    "root/served": job(
+        ["for i in $(seq 30); do if wget -q -O - http://web:8000/; then exit 0; fi; sleep 1; done", "exit 11"], "image",
+        service("mkdir /www && echo served by name >/www/index.html && exec httpd -f -p 8000 -h /www")),
 }
 
 
@@ -80,8 +112,9 @@ class VirtualMachine(Suite):
         with open(options.scenario) as scenario:
             self.projects = {
                 "root/runner-test": scenario.read(), "root/held": held(self.hold, "held"),
-                "root/held-container": held(self.hold, "held-container", "docker, autogit"), **PROJECTS}
-        self.gitlab = GitLab(options.simulator, options.folder, self.projects, "10.0.2.2")
+                "root/held-container": held(self.hold, "held-container", "docker, autogit"),
+                "root/held-image": held(self.hold, "held-image", "image", "wget -q -O /dev/null", service("exec sleep 86400")), **PROJECTS}
+        self.gitlab = GitLab(options.simulator, options.folder, self.projects, HOST)
 
     def start_held(self, path):
         """A pipeline whose job runs until `self.hold.release(path)`."""
@@ -108,12 +141,14 @@ class VirtualMachine(Suite):
         self.note(f"systemd-analyze security: {level}")
         check(level <= 2.0, out)
 
-    def test_the_image_is_there(self):
+    def test_the_images_are_there(self):
         self.sh("systemctl start user@1000; for i in $(seq 50); do test -S /run/user/1000/podman/podman.sock && break; sleep 0.2; done")
-        out = self.sh(
-            "curl -sS --fail-with-body --unix-socket /run/user/1000/podman/podman.sock -X POST -H 'Content-Type: application/x-tar' "
-            "--upload-file /opt/autogit-test/empty.tar 'http://x/v1.41/images/create?fromSrc=-&repo=localhost%2Fautogit-test-empty&tag=1'", 300)
-        self.sh(self.as_user(f"podman image exists {IMAGE} || podman tag localhost/autogit-test-empty:latest {IMAGE}"))
+        for image, file in [(IMAGE, "empty"), (JOB_IMAGE, "job"), (RUNNER_IMAGE, "runner")]:
+            name = image.removesuffix(":1")
+            self.sh(
+                "curl -sS --fail-with-body --unix-socket /run/user/1000/podman/podman.sock -X POST -H 'Content-Type: application/x-tar' "
+                f"--upload-file /opt/autogit-test/{file}.tar 'http://x/v1.41/images/create?fromSrc=-&repo={name.replace('/', '%2F')}&tag=1'", 600)
+            self.sh(self.as_user(f"podman image exists {image} || podman tag {name}:latest {image}"))
 
     def test_configured_it_is_ready_and_useful(self):
         self.sh(f"umask 077; printf '%s\\n' {TOKEN} > /etc/autogit/gitlab-token")
@@ -177,6 +212,46 @@ class VirtualMachine(Suite):
         fields = json.loads(self.sh(f"journalctl -u autogit AUTOGIT_JOB={ids[0]} -o json | head -1"))
         for field in ["PRIORITY", "AUTOGIT_RUNNER", "AUTOGIT_POOL", "AUTOGIT_PROJECT", "CODE_FILE", "CODE_LINE"]:
             check(field in fields, f"no {field}")
+
+    def made_for_jobs(self):
+        """What runners had the engine make for their jobs: containers, networks and volumes."""
+        which = "-q --filter label=com.gitlab.gitlab-runner.managed=true"
+        return self.sh(self.as_user(f"podman ps -a {which}; podman network ls {which}; podman volume ls {which}")).split()
+
+    def test_a_job_runs_in_its_own_image_rootless(self):
+        self.pools(IMAGES, verb="reload")
+        project, ids = self.gitlab.start("root/own-image")
+        done = self.gitlab.wait(project, ids, ["success", "failed"], 600)
+        trace = self.gitlab.trace(project, ids[0])
+        check(done[0]["status"] == "success" and "cloned and done" in trace, trace)
+        check(f"\n{96 << 20}\n50000 100000\n" in trace, f"its limits: {trace}")
+        # CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETFCAP.
+        check("CapBnd:\t00000000800000fb" in trace and "NoNewPrivs:\t1" in trace, trace)
+        check(TOKEN not in trace and "glrt-" not in trace, "a token is in the job's log")
+        self.no_runners(300)
+        check(self.made_for_jobs() == [], f"left: {self.made_for_jobs()}")
+        volumes = self.sh(self.as_user("podman volume ls -q")).split()
+        check(all(v.startswith("autogit-cache-") for v in volumes) and sum(v.endswith("-images") for v in volumes) == 1, f"volumes: {volumes}")
+
+    def test_a_job_reaches_its_service_by_name_rootless(self):
+        project, ids = self.gitlab.start("root/served")
+        done = self.gitlab.wait(project, ids, ["success", "failed"], 600)
+        trace = self.gitlab.trace(project, ids[0])
+        check(done[0]["status"] == "success" and "served by name" in trace, trace)
+        self.no_runners(300)
+        check(self.made_for_jobs() == [], f"left: {self.made_for_jobs()}")
+
+    def test_a_killed_runner_in_its_job_leaves_nothing(self):
+        project, ids = self.start_held("root/held-image")
+        self.until("the job runs in its container", lambda: "begun" in self.gitlab.trace(project, ids[0]), 600)
+        made = self.made_for_jobs()
+        check(len(made) >= 4, f"a job, a service, a network and a volume: {made}")
+        self.sh(self.as_user(f"podman kill -s KILL {self.api('/runners')[0]['name']}"))
+        killed = time.monotonic()
+        self.until("nothing is left of its job", lambda: self.made_for_jobs() == [], 300)
+        self.note(f"{len(made)} things of the job, gone {time.monotonic() - killed:.0f} s after its runner was killed")
+        self.no_runners(300)
+        self.gitlab.call("POST", f"projects/{project}/jobs/{ids[0]}/cancel")
 
     def test_scenario_1_with_scopes(self):
         self.pools(SCOPE, verb="reload")
