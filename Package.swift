@@ -166,7 +166,8 @@ let package = Package(
         .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),
         .testTarget(name: "RunnerConfigurationTests", dependencies: ["RunnerConfiguration", "Fleet", "TOMLKit"], swiftSettings: ours),
         .testTarget(
-            name: "ContainerDriverTests", dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "TestBench"],
+            name: "ContainerDriverTests",
+            dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "RunnerConfiguration", "TestBench", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
         .testTarget(
             name: "EndToEndTests",

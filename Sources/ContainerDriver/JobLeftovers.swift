@@ -15,7 +15,9 @@ struct JobLeftovers: Sendable {
     func list() async throws -> [DriverObject] {
         var found: [RunnerID: DriverObject] = [:]
         for container in try await engine.containers(labels: ["\(RunnerConfiguration.instanceLabel)=\(instance)"]) {
-            guard let runner = container.Labels?[RunnerConfiguration.runnerLabel] else { continue }
+            guard container.Labels?[RunnerConfiguration.instanceLabel] == instance, let runner = container.Labels?[RunnerConfiguration.runnerLabel] else {
+                continue
+            }
             found[runner] = DriverObject(id: container.Id, runner: runner, running: false, started: false, exitCode: nil)
         }
         return Array(found.values)
@@ -25,7 +27,10 @@ struct JobLeftovers: Sendable {
     /// - Throws: `EngineError`
     func remove(_ remains: Remains) async throws {
         let labels = ["\(RunnerConfiguration.instanceLabel)=\(instance)", "\(RunnerConfiguration.runnerLabel)=\(remains.runner)"]
-        let own = try await engine.containers(labels: labels)
+        // Looked at again here: an engine that doesn't know a filter lists everything.
+        let own = try await engine.containers(labels: labels).filter {
+            $0.Labels?[RunnerConfiguration.instanceLabel] == instance && $0.Labels?[RunnerConfiguration.runnerLabel] == remains.runner
+        }
         // Its own containers tell how it calls itself, even where nothing else is known of it.
         var tokens = Set(own.compactMap { $0.Labels?[Self.tokenLabel] }.filter(ShortToken.identifies))
         if let token = remains.shortToken { tokens.insert(token) }
@@ -36,15 +41,18 @@ struct JobLeftovers: Sendable {
     /// In this order, because a network and a volume can't go while a container uses them.
     private func remove(_ token: String, since: Timestamp?) async throws {
         let label = "\(Self.tokenLabel)=\(token)"
-        for container in try await engine.containers(labels: [label]) where isNotOlder(container.Created.map { Timestamp(milliseconds: $0 * 1000) }, since) {
+        for container in try await engine.containers(labels: [label])
+        where container.Labels?[Self.tokenLabel] == token && isNotOlder(container.Created.map { Timestamp(milliseconds: $0 * 1000) }, since) {
             // Another AutoGit's, or another runner's whose token begins alike.
             if let owner = container.Labels?[RunnerConfiguration.instanceLabel], owner != instance { continue }
             try await engine.remove(container.Id)
         }
-        for network in try await engine.networks(label: label) where isNotOlder(network.Created.flatMap(WrittenTime.wholeSeconds), since) {
+        for network in try await engine.networks(label: label)
+        where network.Labels?[Self.tokenLabel] == token && isNotOlder(network.Created.flatMap(WrittenTime.wholeSeconds), since) {
             try await engine.removeNetwork(network.Id)
         }
-        for volume in try await engine.volumes(label: label) where isNotOlder(volume.CreatedAt.flatMap(WrittenTime.wholeSeconds), since) {
+        for volume in try await engine.volumes(label: label)
+        where volume.Labels?[Self.tokenLabel] == token && isNotOlder(volume.CreatedAt.flatMap(WrittenTime.wholeSeconds), since) {
             try await engine.removeVolume(volume.Name)
         }
     }

@@ -95,6 +95,7 @@ public final class EngineDouble: Sendable {
         switch call {
         case "GET /_ping": connection.answer(200, "OK")
         case "GET /images/json": connection.answer(200, "{}")
+        case "POST /volumes/create": connection.answer(201, "{}")
         case "POST /containers/create": create(request, name: query, connection)
         case "PUT /containers/archive", "POST /containers/kill": connection.answer(200)
         case "POST /containers/start": change(name, connection) { $0.isRunning = true }

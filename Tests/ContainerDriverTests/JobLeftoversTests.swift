@@ -1,0 +1,73 @@
+import Fleet
+import Foundation
+import HTTPTransfer
+import Logging
+import RunnerConfiguration
+import TestBench
+import Testing
+
+@testable import ContainerDriver
+
+/// What a runner left is found by its marks, and nothing of anybody else is touched. The engine is a real Podman.
+@Suite(.serialized) struct JobLeftoversTests {
+    private let token = "com.gitlab.gitlab-runner.runner.id"
+    private let instance = "left\(UInt32.random(in: 0 ... .max))"
+
+    /// - Returns: its id.
+    private func container(_ engine: TestEngine, labels: [String: String]) async throws -> String {
+        let body: [String: Any] = ["Image": TestEngine.busybox, "Cmd": ["sleep", "600"], "Labels": labels, "HostConfig": ["NetworkMode": "host"]]
+        let name = "leftover-\(UInt64.random(in: 0 ... .max))"
+        return try await engine.engine.create(name: name, body: Array(try JSONSerialization.data(withJSONObject: body)))
+    }
+
+    private func ours(_ runner: RunnerID, instance other: String? = nil) -> [String: String] {
+        [RunnerConfiguration.instanceLabel: other ?? instance, RunnerConfiguration.runnerLabel: runner]
+    }
+
+    private func left(_ engine: TestEngine, _ ids: [String]) async throws -> [String] {
+        let all = try await engine.engine.containers(labels: []).map(\.Id)
+        return ids.filter(all.contains)
+    }
+
+    @Test func onlyWhatTheRunnerMadeGoes() async throws {
+        let engine = try await TestEngine.shared.value
+        try await engine.ensureBusybox()
+        let short = "tok\(UInt16.random(in: 1000...9999))ab"
+        let gone = [
+            try await container(engine, labels: ours("gone2345").merging([token: short]) { $1 }),
+            // A helper, which has none of our labels.
+            try await container(engine, labels: [token: short]),
+        ]
+        let kept = [
+            try await container(engine, labels: ours("live2345").merging([token: "other1234"]) { $1 }),
+            // Another AutoGit's, whose runner's token begins alike.
+            try await container(engine, labels: ours("gone2345", instance: "another").merging([token: short]) { $1 }),
+            try await container(engine, labels: [token: "glrt-t1_"]), try await container(engine, labels: [:]),
+        ]
+        let volume = "leftover-\(short)"
+        try await engine.engine.createVolume(volume, labels: [token: short])
+        let driver = ContainerDriver(engine: engine.engine, instance: instance, log: Logger(label: "test"))
+        #expect(try await Set(driver.list().map(\.runner)) == ["gone2345", "live2345"])
+        // Nothing is known of it but its id: its own container tells the rest.
+        try await driver.remove("gone2345")
+        #expect(try await left(engine, gone) == [])
+        #expect(try await left(engine, kept) == kept)
+        #expect(try await engine.engine.volumes(label: "\(token)=\(short)").isEmpty)
+        #expect(try await driver.list().map(\.runner) == ["live2345"])
+        for id in kept { try await engine.engine.remove(id) }
+    }
+
+    /// A token's beginning alone: older things are of an earlier runner whose token began alike.
+    @Test func whatIsOlderThanTheRunnerStays() async throws {
+        let engine = try await TestEngine.shared.value
+        try await engine.ensureBusybox()
+        let short = "tok\(UInt16.random(in: 1000...9999))cd"
+        let id = try await container(engine, labels: [token: short])
+        let driver = ContainerDriver(engine: engine.engine, instance: instance, log: Logger(label: "test"))
+        let now = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
+        try await driver.remove(Remains("gone2345", shortToken: short, since: now + .seconds(60)))
+        #expect(try await left(engine, [id]) == [id])
+        try await driver.remove(Remains("gone2345", shortToken: short, since: now + .seconds(-3600)))
+        #expect(try await left(engine, [id]) == [])
+    }
+}
