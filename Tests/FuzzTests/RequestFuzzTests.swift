@@ -70,7 +70,11 @@ extension FuzzTests {
         try await daemon.start()
         let pid = try #require(await daemon.pid)
         let peer: BareSocket.Peer = side == "port" ? .port(daemon.port) : .path("\(scratch.path)/control.sock")
-        let spawned = try await daemon.control("POST", "/runners", body: #"{"pool":"p"}"#)
+        var spawned = try await daemon.control("POST", "/runners", body: #"{"pool":"p"}"#)
+        // Until GitLab and the engine have answered for the first time, it says to try again.
+        let deadline = ContinuousClock.now + .seconds(120)
+        while spawned.status == 409, ContinuousClock.now < deadline { spawned = try await daemon.control("POST", "/runners", body: #"{"pool":"p"}"#) }
+        try #require(spawned.status < 300, "\(spawned.text)\n\(daemon.log)")
         let runner = try JSONDecoder().decode(RunnerView.self, from: Data(spawned.body))
         let routes = Routes(runner: runner.id, job: 7, secret: daemon.webhookSecret)
         #expect(try await onAThread { BareSocket.exchange(peer, routes.webhook) }?.closed == true)
