@@ -36,11 +36,31 @@ public struct Pool: Sendable, Equatable {
     /// What carries out the jobs, as configured; nil for the default. See `executor`.
     public var configuredExecutor: Executor?
     /// How the Docker executor makes a job's containers; says nothing with another executor.
-    public var docker: DockerExecutor
+    public var docker: DockerExecutor {
+        get { details.docker }
+        set { details = Details(docker: newValue, runnerSettings: details.runnerSettings) }
+    }
     /// Where jobs keep what their `cache:` names.
     public var cache: JobCache
     /// Further keys of gitlab-runner's `[[runners]]`, merged last.
-    public var runnerSettings: [String: RunnerSetting]
+    public var runnerSettings: [String: RunnerSetting] {
+        get { details.runnerSettings }
+        set { details = Details(docker: details.docker, runnerSettings: newValue) }
+    }
+    /// One reference in place of many: the planner copies pools, and reads none of this.
+    private var details: Details
+
+    private final class Details: Sendable, Equatable {
+        let docker: DockerExecutor
+        let runnerSettings: [String: RunnerSetting]
+
+        init(docker: DockerExecutor, runnerSettings: [String: RunnerSetting]) {
+            self.docker = docker
+            self.runnerSettings = runnerSettings
+        }
+
+        static func == (a: Details, b: Details) -> Bool { a === b || (a.docker == b.docker && a.runnerSettings == b.runnerSettings) }
+    }
     /// The time between two of an idle runner's requests for a job, at least 50 ms.
     public var requestInterval: Duration
     /// CPUs of a job, and with the shell executor of its runner, which are one then; a fraction is allowed.
@@ -94,9 +114,8 @@ public struct Pool: Sendable, Equatable {
         runUntagged = false
         image = "docker.io/gitlab/gitlab-runner:alpine"
         command = []
-        docker = DockerExecutor()
+        details = Details(docker: DockerExecutor(), runnerSettings: [:])
         cache = .volume(.pool)
-        runnerSettings = [:]
         requestInterval = .milliseconds(250)
         cpus = 2
         memory = 2 << 30
