@@ -65,6 +65,9 @@ import TestBench
 
         try await driver.signal(spec.runner, "SIGQUIT")
         #expect(await iterator.next() == .exited(runner: spec.runner, exitCode: 7))
+        // Podman tells of the end a moment before its list does.
+        let patience = ContinuousClock.now + .seconds(60)
+        while try await driver.list().map(\.running) != [false], ContinuousClock.now < patience {}
         #expect(try await driver.list().map(\.running) == [false])
         try await driver.signal(spec.runner, "SIGQUIT")
         try await driver.remove(spec.runner)
