@@ -60,8 +60,7 @@ struct ContainerSpec: Encodable {
         case .shell:
             Env = pool.env.map { "\($0.key)=\($0.value)" }.sorted()
             HostConfig.CapAdd = pool.capabilities
-            let cache = pool.cacheVolume.map { ["\($0.name(instance: spec.instance)):\(RunnerConfiguration.cacheDirectory)"] } ?? []
-            HostConfig.Binds = cache + pool.mounts
+            HostConfig.Binds = RunnerConfiguration.cacheMount(of: spec) + pool.mounts
         }
     }
 }

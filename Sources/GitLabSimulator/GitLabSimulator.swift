@@ -49,8 +49,10 @@ public final class GitLabSimulator: Sendable {
         }
         let wanted = port
         for await port in ports {
-            let front: TLSFront?
-            do { front = try await tls?.front(address: address, port: wanted, before: port, in: directory) } catch {
+            var front: TLSFront?
+            do {
+                if let tls { front = try await TLSFront.start(tls, address: address, port: wanted, before: port, in: directory) }
+            } catch {
                 running.cancel()
                 throw error
             }

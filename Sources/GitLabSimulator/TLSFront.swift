@@ -38,9 +38,3 @@ final class TLSFront: Sendable {
         await child.exit()
     }
 }
-
-extension ServerTLS {
-    func front(address: String, port: Int, before inner: Int, in directory: String) async throws -> TLSFront {
-        try await TLSFront.start(self, address: address, port: port, before: inner, in: directory)
-    }
-}

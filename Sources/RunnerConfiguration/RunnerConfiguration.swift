@@ -84,7 +84,7 @@ public struct RunnerConfiguration: Sendable {
             "service_memory": .string("\(docker.serviceMemory)b"), "service_memory_swap": .string("\(docker.serviceMemory)b"),
             "privileged": .flag(docker.privileged),
             "volumes": Self.list(
-                (pool.cacheVolume.map { ["\($0.name(instance: spec.instance)):\(Self.cacheDirectory)"] } ?? []) + pool.mounts + docker.volumes),
+                Self.cacheMount(of: spec) + pool.mounts + docker.volumes),
             "container_labels": .table([
                 Self.instanceLabel: .string(spec.instance), Self.runnerLabel: .string(spec.runner), "autogit.job.pool": .string(pool.name),
             ]),
@@ -106,6 +106,11 @@ public struct RunnerConfiguration: Sendable {
         ]
         for (key, texts) in lists where !texts.isEmpty { table[key] = Self.list(texts) }
         return table
+    }
+
+    /// The pool's cache volume as a mount in the engine's notation; empty where it has none.
+    public static func cacheMount(of spec: RunnerSpec) -> [String] {
+        spec.pool.cacheVolume.map { ["\($0.name(instance: spec.instance)):\(cacheDirectory)"] } ?? []
     }
 
     private static func list(_ texts: [String]) -> RunnerSetting { .array(texts.map(RunnerSetting.string)) }

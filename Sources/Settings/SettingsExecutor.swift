@@ -3,7 +3,7 @@ import Fleet
 /// Rules about what carries out a pool's jobs.
 extension SettingsReader {
     mutating func checkExecutor(_ pool: Pool, _ section: Section) {
-        let docker = nested(section, "docker")
+        let docker = section.nested("docker")
         if pool.executor == .shell {
             for key in (docker.table?.keys ?? []).sorted() {
                 fail(docker, key, "has no effect with executor = \"shell\"; remove it, or set executor = \"docker\"")
@@ -32,10 +32,6 @@ extension SettingsReader {
         return parts.count > 1 ? parts[1] : parts.first
     }
 
-    private func nested(_ section: Section, _ name: String) -> Section {
-        Section(name: "\(section.name).\(name)", index: section.index, table: section.table?[name]?.table)
-    }
-
     /// The engine's socket makes whoever has it the engine's user.
     private mutating func checkEngineSocket(_ pool: Pool, _ section: Section, _ docker: Section) {
         guard pool.executor == .docker, !pool.docker.allowEngineSocket else { return }
@@ -61,7 +57,7 @@ extension SettingsReader {
 
     /// Keys of gitlab-runner that AutoGit sets itself.
     private mutating func checkRunnerSettings(_ pool: Pool, _ section: Section) {
-        let runner = nested(section, SettingsSchema.runnerSection)
+        let runner = section.nested(SettingsSchema.runnerSection)
         for key in Self.paths(pool.runnerSettings).sorted() {
             if key == "environment" {
                 fail(runner, key, "is what env in [[pool]] sets; write it there")

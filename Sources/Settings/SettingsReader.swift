@@ -111,7 +111,7 @@ struct SettingsReader {
     /// A table within a section.
     private mutating func within(_ section: Section, _ name: String) -> Section {
         if let value = section.table?[name], value.table == nil { fail(section, name, "expected a section [\(section.name).\(name)]") }
-        return Section(name: "\(section.name).\(name)", index: section.index, table: section.table?[name]?.table)
+        return section.nested(name)
     }
 
     private mutating func checkGitLab(_ draft: SettingsDraft, _ section: Section) {

@@ -146,7 +146,7 @@ public enum SettingsSchema {
             keys: [
                 .parsed(
                     "kind", \.cache, "or \"none\"; where jobs keep what cache: names", hint: "expected \"volume\" or \"none\"",
-                    parse: { ["volume": .volume(.pool), "none": JobCache.none][$0] }, print: { $0 == .none ? "none" : "volume" })
+                    parse: { ["volume": .volume, "none": JobCache.none][$0] }, print: { $0 == .none ? "none" : "volume" })
             ]),
     ]
 

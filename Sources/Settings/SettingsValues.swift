@@ -8,6 +8,9 @@ struct Section {
     var index: Int?
     var table: TOMLTable?
 
+    /// A table within this one; empty where there is none.
+    func nested(_ key: String) -> Section { Section(name: "\(name).\(key)", index: index, table: table?[key]?.table) }
+
     func path(_ key: String?) -> String? {
         let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let prefix = index.map { "\(parts[0])[\($0)]" + (parts.count > 1 ? ".\(parts[1])" : "") } ?? name

@@ -114,9 +114,8 @@ struct Daemon {
         }
         // Programs disagree on the case of these names (curl reads http_proxy in lower case only).
         let proxy = gitlab.proxy.flatMap { [($0.key, $0.value), ($0.key.uppercased(), $0.value)] }
-        let url = gitlab.runnerURL ?? gitlab.url
         return RunnerAccess(
-            url: url.hasSuffix("/") ? String(url.dropLast()) : url, cloneURL: gitlab.cloneURL, certificates: certificates,
+            url: gitlab.runnerURL ?? gitlab.url, cloneURL: gitlab.cloneURL, certificates: certificates,
             environment: Dictionary(uniqueKeysWithValues: proxy))
     }
 

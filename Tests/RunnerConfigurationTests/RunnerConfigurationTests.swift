@@ -123,7 +123,7 @@ import Testing
         pool.cache = .none
         var docker = try #require(try runner(pool)["docker"]?.table)
         #expect(docker["disable_cache"]?.bool == true && strings(docker["volumes"]).isEmpty)
-        pool.cache = .volume(.pool)
+        pool.cache = .volume
         pool.mounts = ["/srv/cache:/cache"]
         docker = try #require(try runner(pool)["docker"]?.table)
         #expect(strings(docker["volumes"]) == ["/srv/cache:/cache"])

@@ -51,8 +51,8 @@ public struct DockerExecutor: Sendable, Equatable {
 public enum JobCache: Sendable, Equatable {
     /// In the job's own container or in the runner's: it goes with it.
     case none
-    /// In a volume of the engine, mounted at /cache.
-    case volume(JobCacheScope)
+    /// In a volume of the engine, mounted at /cache, which all jobs of a pool share.
+    case volume
 }
 
 /// A volume of the engine that holds a pool's cache.
@@ -64,12 +64,6 @@ public struct CacheVolume: Sendable, Hashable {
 
     /// The engine's name of it: that of the pool, and of this AutoGit, for two may use one engine.
     public func name(instance: String) -> String { "autogit-cache-\(instance)-\(pool)" }
-}
-
-/// Whose jobs share a cache.
-public enum JobCacheScope: String, Sendable, CaseIterable {
-    /// All jobs of a pool.
-    case pool
 }
 
 /// A value for gitlab-runner's configuration that AutoGit passes on as it is. It prints as nothing: it may be a secret.

@@ -115,7 +115,7 @@ public struct Pool: Sendable, Equatable {
         image = "docker.io/gitlab/gitlab-runner:alpine"
         command = []
         details = Details(docker: DockerExecutor(), runnerSettings: [:])
-        cache = .volume(.pool)
+        cache = .volume
         requestInterval = .milliseconds(250)
         cpus = 2
         memory = 2 << 30

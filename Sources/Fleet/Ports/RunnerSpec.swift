@@ -23,8 +23,9 @@ public struct RunnerAccess: Sendable, Equatable {
     public var certificates: String?
     /// Variables of all jobs, such as those of a proxy. Values may be secrets.
     public var environment: [String: String]
+    /// - Parameter url: with or without a trailing slash.
     public init(url: String, cloneURL: String? = nil, certificates: String? = nil, environment: [String: String] = [:]) {
-        self.url = url
+        self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
         self.cloneURL = cloneURL
         self.certificates = certificates
         self.environment = environment
