@@ -10,6 +10,8 @@ public final class ContainerDriver: RunnerDriver {
     public static let instanceLabel = "autogit.instance"
     /// The label with the runner's id.
     public static let runnerLabel = "autogit.runner"
+    /// The label that tells which socket of the engine the container was given, if any.
+    static let socketLabel = "autogit.socket"
 
     private let engine: Engine
     private let instance: String
@@ -47,7 +49,12 @@ public final class ContainerDriver: RunnerDriver {
     public func create(_ spec: RunnerSpec) async throws -> String {
         try await ensureImage(spec.pool.image)
         if let volume = spec.pool.cacheVolume { try await ensureVolume(volume) }
-        let body = Array(try JSONEncoder().encode(ContainerSpec(spec, engineSocket: engine.socket)))
+        var socket: SocketMount?
+        if spec.pool.executor == .docker {
+            socket = SocketMount(engine.socket)
+            if socket == nil { throw EngineError(message: "the engine's socket \(engine.socket) is not there", isOutage: true) }
+        }
+        let body = Array(try JSONEncoder().encode(ContainerSpec(spec, socket: socket)))
         let name = Runner.name(of: spec.runner)
         do {
             return try await engine.create(name: name, body: body)
@@ -64,7 +71,8 @@ public final class ContainerDriver: RunnerDriver {
     public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let name = Runner.name(of: spec.runner)
         let owner = try await owner(spec, container: name)
-        try await engine.put(name, archive: RunnerArchive.bytes(for: spec, credentials, owner: owner), at: "/")
+        try await engine.put(
+            name, archive: RunnerArchive.bytes(for: spec, credentials, owner: owner, engineSocket: SocketMount.path(of: engine.socket)), at: "/")
         try await engine.start(name)
     }
 
@@ -117,7 +125,7 @@ public final class ContainerDriver: RunnerDriver {
             let ended = found.State == "exited" || found.State == "dead"
             return DriverObject(
                 id: found.Id, runner: runner, running: !ended, started: found.State == "running" || found.State == "paused" || found.State == "stopping",
-                exitCode: nil)
+                exitCode: nil, isCutOff: found.Labels?[Self.socketLabel].map { !SocketMount.leads($0, to: engine.socket) } ?? false)
         }
         let known = Set(runners.map(\.runner))
         return runners + (try await leftovers.list()).filter { !known.contains($0.runner) }

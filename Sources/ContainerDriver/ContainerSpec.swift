@@ -25,11 +25,8 @@ struct ContainerSpec: Encodable {
         var Binds: [String]
     }
 
-    /// The path of the engine's socket in the runner's container, where clients look for it without being told.
-    static let engineSocket = "/var/run/docker.sock"
-
-    /// - Parameter engineSocket: the engine's own, given to runners that have the engine make containers for their jobs.
-    init(_ spec: RunnerSpec, engineSocket: String) {
+    /// - Parameter socket: for runners that have the engine make containers for their jobs.
+    init(_ spec: RunnerSpec, socket: SocketMount?) {
         let pool = spec.pool
         Image = pool.image
         if pool.command.isEmpty {
@@ -56,7 +53,11 @@ struct ContainerSpec: Encodable {
             User = "0:0"
             Env = ["HOME=/root"]
             HostConfig.CapAdd = ["DAC_OVERRIDE"]
-            HostConfig.Binds = ["\(engineSocket):\(Self.engineSocket)"]
+            guard let socket else { break }
+            // Where a pool's own command and Docker's client look.
+            Env.append("DOCKER_HOST=unix://\(socket.path)")
+            HostConfig.Binds = [socket.bind]
+            Labels[ContainerDriver.socketLabel] = socket.identity
         case .shell:
             Env = pool.env.map { "\($0.key)=\($0.value)" }.sorted()
             HostConfig.CapAdd = pool.capabilities

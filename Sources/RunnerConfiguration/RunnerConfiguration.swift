@@ -76,7 +76,7 @@ public struct RunnerConfiguration: Sendable {
         let pool = spec.pool
         let docker = pool.docker
         var table: [String: RunnerSetting] = [
-            "host": .string("unix://" + place.engineSocket), "image": .string(docker.image), "pull_policy": Self.list(docker.pullPolicy),
+            "image": .string(docker.image), "pull_policy": Self.list(docker.pullPolicy),
             "cpus": .string(Self.text(pool.cpus)), "memory": .string("\(pool.memory)b"),
             // The same as memory: no swap beside it, so that the limit is the limit.
             "memory_swap": .string("\(pool.memory)b"),
@@ -89,6 +89,7 @@ public struct RunnerConfiguration: Sendable {
                 Self.instanceLabel: .string(spec.instance), Self.runnerLabel: .string(spec.runner), "autogit.job.pool": .string(pool.name),
             ]),
         ]
+        if let socket = place.engineSocket { table["host"] = .string("unix://" + socket) }
         // Without this each registration makes volumes of its own for caches and for sources, which stay behind and which nobody ever
         // uses again. The pool's volume at /cache is none of these, and is used all the same.
         table["disable_cache"] = .flag(true)

@@ -34,12 +34,12 @@ public enum RunnerFiles {
 
 /// Where a runner runs, as far as its configuration depends on it.
 public struct RunnerSurroundings: Sendable, Equatable {
-    /// The path of the engine's socket, as the runner sees it.
-    public var engineSocket: String
+    /// The path of the engine's socket, as the runner sees it; nil where it sees none.
+    public var engineSocket: String?
     /// The folder in which the shell executor works and keeps caches, as the runner sees it; nil for gitlab-runner's own.
     public var shellFolder: String?
 
-    public init(engineSocket: String = "/var/run/docker.sock", shellFolder: String? = nil) {
+    public init(engineSocket: String? = nil, shellFolder: String? = nil) {
         self.engineSocket = engineSocket
         self.shellFolder = shellFolder
     }

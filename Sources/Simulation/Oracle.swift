@@ -15,6 +15,9 @@ final class Oracle {
     static let servedWithin = Duration.seconds(1800)
     /// A runner that is to go gets on within this time, or somebody is told.
     static let toldWithin = Duration.seconds(900)
+    /// A runner that is cut off from its engine gets no job after this time in which nothing stood in the way. It covers a look that an event
+    /// asked for and that failed, and the next.
+    static let cutOffWithin = Duration.seconds(180)
     private static let beat = Duration.seconds(10)
 
     init(world: World) { self.world = world }
@@ -63,6 +66,15 @@ final class Oracle {
         if !isFine { goodSince = world.now }
         if isFine { lookForNeglect() }
         lookForStuck()
+        lookForCutOff()
+    }
+
+    private func lookForCutOff() {
+        for container in world.engine.containers.values.sorted(by: { $0.spec.runner < $1.spec.runner }) {
+            guard let since = container.cutOffSince, let runner = state?.runners[container.spec.runner] else { continue }
+            let isLong = world.now - max(since, goodSince) > Self.cutOffWithin
+            world.check(!isLong || runner.phase > .ready, "10: the runner \(runner.id) is cut off from its engine, and is offered jobs")
+        }
     }
 
     private func lookForNeglect() {

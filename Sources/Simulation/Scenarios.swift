@@ -119,6 +119,14 @@ public struct NamedScenario: Sendable {
                 run.gitlab.queue(tags: ["a"], lasting: .seconds(5))
             }
         },
+        scene("an engine comes back with another socket, and idle runners can't have containers made for jobs") { run in
+            for step in 0..<12 {
+                run.gitlab.after(.seconds(step * 15)) { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) }
+            }
+            run.gitlab.after(.seconds(70)) { run.gitlab.renewSocket() }
+        } also: { run in
+            run.gitlab.jobsOfCutOffRunners == 0 ? nil : "\(run.gitlab.jobsOfCutOffRunners) jobs were given to runners that are cut off"
+        },
         scene("GitLab is away for hours") { run in
             run.gitlab.queue(tags: ["a"], lasting: .seconds(5))
             run.gitlab.after(.seconds(2)) { run.gitlab.goDown(for: .seconds(3 * 3600)) }

@@ -17,6 +17,8 @@ final class SimulatedEngine {
         var isLate = false
         /// The engine answers 500 to whoever wants to remove it.
         var isUnremovable = false
+        /// The engine has another socket since it was made, so its jobs fail. Since when.
+        var cutOffSince: Timestamp?
         init(_ spec: RunnerSpec) { self.spec = spec }
     }
 
@@ -37,6 +39,7 @@ final class SimulatedEngine {
     /// All of them.
     var isEvacuated = false
     private(set) var mostAtOnce = 0
+    private(set) var jobsOfCutOffRunners = 0
 
     init(world: World) { self.world = world }
 
@@ -45,6 +48,13 @@ final class SimulatedEngine {
         downUntil = world.now + time
         tell(.disconnected("the engine is down"))
         world.after(time) { self.tell(.resync) }
+    }
+
+    /// It is restarted, and makes another socket. What runs goes on, but reaches the engine no more.
+    func renewSocket() {
+        world.count("engine restarted with another socket")
+        for container in containers(of: .container) where container.cutOffSince == nil { container.cutOffSince = world.now }
+        goDown(for: .seconds(2))
     }
 
     /// It takes calls and answers none, for minutes.
@@ -194,6 +204,16 @@ final class SimulatedEngine {
 
     private func work(_ container: Container, _ job: SimulatedGitLab.Job) {
         container.job = job.id
+        if container.cutOffSince != nil {
+            jobsOfCutOffRunners += 1
+            world.after(.milliseconds(500)) {
+                guard container.state == "running", container.job == job.id else { return }
+                container.job = nil
+                self.world.gitlab.set(job.id, .failed)
+                self.ask(container)
+            }
+            return
+        }
         if container.manners == .diesInJob {
             world.after(job.duration / 2) {
                 guard container.state == "running", container.job == job.id else { return }
@@ -279,7 +299,7 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
             engine.containers(of: .container).map {
                 DriverObject(
                     id: $0.spec.runner, runner: $0.spec.runner, running: $0.state != "exited", started: $0.state == "running",
-                    exitCode: $0.state == "exited" ? $0.exitCode : nil)
+                    exitCode: $0.state == "exited" ? $0.exitCode : nil, isCutOff: $0.cutOffSince != nil)
             }
         }
     }

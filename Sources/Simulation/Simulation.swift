@@ -95,6 +95,7 @@ public final class Simulation: @unchecked Sendable {
         // The token of somebody who is no administrator; a GitLab that is installed afresh.
         if seed % 5 == 1 { rates.hiddenProject = 0.3 }
         if seed % 7 == 2 { rates.startsOver = 1 }
+        if seed % 8 == 6 { rates.newSockets = 2 }
         return Plan(pools: pools, budget: budget, pollInterval: random.chance(0.1) ? .seconds(5) : .seconds(30), rates: rates)
     }
 
@@ -210,6 +211,9 @@ public final class Simulation: @unchecked Sendable {
         }
         if world.rates.startsOver > 0 {
             world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.world.gitlab.startOver() }
+        }
+        for _ in 0..<Int(world.rates.newSockets) {
+            world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.world.engine.renewSocket() }
         }
         if world.random.chance(outages > 0 ? 0.3 : 0) {
             world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.gitlab.forgetARegistration() }
@@ -361,6 +365,9 @@ public struct GitLabControl {
         }
     }
     public func losePower() { world.engine.losePower() }
+    public func renewSocket() { world.engine.renewSocket() }
+    /// Jobs that runners took which could not do them any more.
+    public var jobsOfCutOffRunners: Int { world.engine.jobsOfCutOffRunners }
     public func failPulls(for time: Duration) { world.engine.failPulls(for: time) }
     public func goDown(for time: Duration) { world.gitlab.goDown(for: time, token: false) }
 }

@@ -30,6 +30,8 @@ public struct FaultRates: Sendable {
     public var orders = 3.0
     /// GitLab is installed afresh, in an hour.
     public var startsOver = 0.0
+    /// The engine is restarted with another socket, in an hour.
+    public var newSockets = 0.0
     /// The clock is set, up to two days either way, while no daemon runs.
     public var clockSet = 0.0
     public init() {}

@@ -109,9 +109,13 @@ public actor DaemonUnderTest {
 
     /// Waits up to 20 s until the daemon has no runner left. GitLab forgets a runner shortly before the daemon does.
     /// - Returns: whether none is left.
-    public func isEmptied() async throws -> Bool {
-        let deadline = ContinuousClock.now + .seconds(20)
-        while try await !runners().isEmpty {
+    public func isEmptied() async throws -> Bool { try await hasRunners(within: .seconds(20), \.isEmpty) }
+
+    /// Waits until the daemon's runners are as they are wanted.
+    /// - Returns: whether they were.
+    public func hasRunners(within time: Duration = .seconds(60), _ test: @Sendable ([RunnerView]) -> Bool) async throws -> Bool {
+        let deadline = ContinuousClock.now + time
+        while try await !test(runners()) {
             guard ContinuousClock.now < deadline else { return false }
             try await Task.sleep(for: .milliseconds(20))
         }

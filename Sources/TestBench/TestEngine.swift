@@ -32,7 +32,9 @@ public struct TestEngine: Sendable {
         let directory = "/var/tmp/autogit-engine-\(getuid())"
         let run = "\(directory)/run"
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let socket = "\(run)/podman-\(getpid()).sock"
+        // Alone in its folder, as Podman's is in people's homes.
+        let socket = "\(run)/service-\(getpid())/podman.sock"
+        try FileManager.default.createDirectory(atPath: "\(run)/service-\(getpid())", withIntermediateDirectories: true)
         unlink(socket)
         let configuration = "\(directory)/containers.conf"
         try machineSettings(directory).write(toFile: configuration, atomically: true, encoding: .utf8)
@@ -64,21 +66,37 @@ public struct TestEngine: Sendable {
                 ], environment: [:], directory: directory), at: socket, directory, http)
     }
 
+    /// The same engine behind another socket, which can be made anew without a restart of the engine itself: a relay that ends with this
+    /// process.
+    /// - Parameter relay: the path of its socket, in a folder that isn't `directory`'s own unless the socket is to have company.
+    public func relayed(at relay: String, log directory: String) async throws -> TestEngine {
+        unlink(relay)
+        // Without -t it closes a connection whose one side has said all it has to say.
+        let arguments = ["-t", "3600", "UNIX-LISTEN:\(relay),fork,backlog=128", "UNIX-CONNECT:\(socket)"]
+        return try await Self.start(
+            Service(program: "socat", arguments: arguments, environment: [:], directory: directory, diesWithForks: true), at: relay, directory,
+            HTTPClient())
+    }
+
     private static func start(_ service: Service, at socket: String, _ directory: String, _ http: HTTPClient) async throws -> TestEngine {
         try await service.start()
-        let engine = Engine(socket: socket, http: http)
+        let started = TestEngine(socket: socket, engine: Engine(socket: socket, http: http), directory: directory, service: service)
+        try await started.waitForAnswer()
+        return started
+    }
+
+    /// - Throws: when it does not answer within ten seconds, or has ended.
+    public func waitForAnswer() async throws {
         for attempt in 0... {
             do {
-                try await engine.ping()
-                break
+                return try await engine.ping()
             } catch {
-                guard attempt < 200, await service.isRunning else {
-                    throw Command.Failed(description: "the engine does not answer at \(socket): \(error); see \(directory)/service.log")
+                guard attempt < 200, await service?.isRunning != false else {
+                    throw Command.Failed(description: "the engine does not answer at \(socket): \(error); see \(directory ?? "")/service.log")
                 }
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
-        return TestEngine(socket: socket, engine: engine, directory: directory, service: service)
     }
 
     /// Kills our own service with SIGKILL and starts it again; containers keep running. Does nothing to an engine of this machine.
@@ -97,9 +115,12 @@ public struct TestEngine: Sendable {
         let arguments: [String]
         let environment: [String: String]
         let directory: String
+        /// Its forks are its connections. Podman's are the monitors of containers.
+        let diesWithForks: Bool
         private var child: Child?
 
-        init(program: String, arguments: [String], environment: [String: String], directory: String) {
+        init(program: String, arguments: [String], environment: [String: String], directory: String, diesWithForks: Bool = false) {
+            self.diesWithForks = diesWithForks
             self.program = program
             self.arguments = arguments
             self.environment = environment
@@ -116,8 +137,11 @@ public struct TestEngine: Sendable {
         }
 
         var isRunning: Bool { child?.isRunning ?? false }
-        func stop() async { await child?.stop(SIGTERM) }
-        func kill() { child?.signal(SIGKILL) }
+        func stop() async {
+            if diesWithForks { kill() } else { child?.signal(SIGTERM) }
+            await child?.exit()
+        }
+        func kill() { if diesWithForks { child?.killWithForks() } else { child?.signal(SIGKILL) } }
     }
 
     /// Stops our own service; containers keep running.

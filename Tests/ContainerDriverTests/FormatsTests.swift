@@ -29,8 +29,8 @@ import Testing
         var pool = Pool(name: "p")
         pool.command = ["runner", "--flag"]
         let spec = RunnerSpec(runner: "abc", instance: "i", pool: pool)
-        #expect(!"\(ContainerSpec(spec, engineSocket: "/e.sock"))".contains("glrt"))
-        let archive = RunnerArchive.bytes(for: spec, RunnerCredentials(.init(url: "http://h"), token: Secret("glrt-\"x")))
+        #expect(!"\(ContainerSpec(spec, socket: nil))".contains("glrt"))
+        let archive = RunnerArchive.bytes(for: spec, RunnerCredentials(.init(url: "http://h"), token: Secret("glrt-\"x")), engineSocket: "/e.sock")
         let text = String(decoding: archive, as: UTF8.self)
         #expect(text.contains(#"token = "glrt-\"x""#) && archive.count % 512 == 0)
     }

@@ -9,11 +9,13 @@ import Testing
 extension EndToEndTests {
     /// The same image has git for the helper; jobs are in another than the runner's.
     private func dockerRig(
-        pipeline: String, pool: String = "", docker: String = "", dialect: String = "19", engine: TestEngine? = nil, tls: Bool = false
+        pipeline: String, pool: String = "", docker: String = "", dialect: String = "19", engine: TestEngine? = nil, tls: Bool = false,
+        cooldown: String = "2s"
     ) async throws -> (rig: Rig, project: Project) {
         let shared = try await TestEngine.shared.value
         try await (engine ?? shared).ensureBusybox()
         let rig = try await rig(
+            cooldown: cooldown,
             command: ["/usr/bin/env", "AUTOGIT_TEST_DIALECT=\(dialect)", "/usr/local/bin/autogit-test-runner", "run", "--config", "/run/autogit/config.toml"],
             network: engine == nil ? nil : "host", isReachable: engine == nil,
             pool: """
@@ -70,7 +72,7 @@ extension EndToEndTests {
                     - cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true
                     - grep -E 'CapBnd|NoNewPrivs' /proc/self/status
                     - ls -la .gitlab-ci.yml
-                    - for f in /run/autogit /var/run/docker.sock /run/docker.sock; do [ -e $f ] && exit 2; done; true
+                    - for f in /run/autogit /run/engine /var/run/docker.sock /run/docker.sock; do [ -e $f ] && exit 2; done; true
                     - env
                     - echo end of $CI_JOB_NAME
                 """, pool: "env = { FROM_POOL = \"yes\" }", engine: engine)
@@ -183,5 +185,60 @@ extension EndToEndTests {
         #expect(try await rig.daemon.isEmptied())
         #expect(try await rig.engine.madeForJobs() == [])
         try await rig.end()
+    }
+
+    // MARK: An engine that is restarted
+
+    /// An engine behind a relay, whose socket is at that path under a folder of the test's own; runners stay for long.
+    private func relayedRig(socket: String) async throws -> (rig: Rig, project: Project, engine: TestEngine) {
+        let folder = "/tmp/autogit-relay-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(atPath: "\(folder)/socket", withIntermediateDirectories: true)
+        let engine = try await TestEngine.shared.value.relayed(at: "\(folder)/\(socket)", log: folder)
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                one: {script: ["echo done"]}
+                """, engine: engine, cooldown: "10m")
+        return (rig, project, engine)
+    }
+
+    private func runOnce(_ rig: Rig, _ project: Project) async throws {
+        let ids = try await rig.gitlab.instance.createPipeline(project: project.id)
+        let over = await rig.gitlab.instance.wait(seconds: 60) { gitlab in ids.allSatisfy { gitlab.jobs[$0]?.isOver == true } }
+        let jobs = await rig.gitlab.instance.jobs
+        #expect(over && ids.allSatisfy { jobs[$0]?.status == "success" }, "\(ids.map { jobs[$0]?.traceText ?? "" })\n\(rig.daemon.log)")
+        #expect(try await rig.daemon.hasRunners { $0.count == 1 && $0[0].status == "idle" }, "\(rig.daemon.log)")
+    }
+
+    private func end(_ rig: Rig, _ relay: TestEngine) async throws {
+        _ = try await rig.daemon.control("POST", "/evacuate")
+        #expect(try await rig.daemon.isEmptied())
+        try await rig.end()
+        await relay.stop()
+        if let folder = relay.directory { try FileManager.default.removeItem(atPath: folder) }
+    }
+
+    /// As dockerd makes one at each start. What has the file of the old one mounted would fail its next job.
+    @Test func anIdleRunnerIsReplacedWhenTheEngineComesBackWithAnotherSocket() async throws {
+        let (rig, project, relay) = try await relayedRig(socket: "e.sock")
+        try await runOnce(rig, project)
+        let first = try #require(try await rig.daemon.runners().first)
+        try await relay.restartService()
+        #expect(try await rig.daemon.hasRunners { $0.allSatisfy { $0.id != first.id } }, "\(rig.daemon.log)")
+        #expect(rig.daemon.log.contains("the engine was restarted with another socket"))
+        try await runOnce(rig, project)
+        try await end(rig, relay)
+    }
+
+    /// It is looked up in its folder each time.
+    @Test func aSocketInAFolderOfItsOwnMayBeMadeAnew() async throws {
+        let (rig, project, relay) = try await relayedRig(socket: "socket/e.sock")
+        try await runOnce(rig, project)
+        let first = try #require(try await rig.daemon.runners().first)
+        try await relay.restartService()
+        try await relay.waitForAnswer()
+        try await runOnce(rig, project)
+        #expect(try await rig.daemon.runners().map(\.id) == [first.id])
+        try await end(rig, relay)
     }
 }

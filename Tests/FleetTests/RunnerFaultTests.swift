@@ -10,14 +10,41 @@ import Testing
         scene.pass(.milliseconds(5))
         scene.take(.done(.look(Scene.place), .success(.objects(objects))))
     }
-    private func object(_ id: RunnerID, running: Bool = true, started: Bool = true) -> DriverObject {
-        DriverObject(id: "c-\(id)", runner: id, running: running, started: started, exitCode: nil)
+    private func object(_ id: RunnerID, running: Bool = true, started: Bool = true, isCutOff: Bool = false) -> DriverObject {
+        DriverObject(id: "c-\(id)", runner: id, running: running, started: started, exitCode: nil, isCutOff: isCutOff)
     }
     private func step(_ scene: inout Scene, _ action: Action, _ result: Result<Answer, Trouble> = .success(.done)) {
         scene.take(.decided(action))
         scene.pass(.milliseconds(1))
         scene.take(.done(action, result))
         scene.pass(.milliseconds(1))
+    }
+
+    // MARK: An engine's new socket
+
+    /// It runs, calls GitLab, and can have no container made: whatever job it took would fail.
+    @Test(arguments: [Runner.Phase.starting, .ready], [nil, 7])
+    func aRunnerThatIsCutOffFromItsEngineDrainsAndIsReplaced(phase: Runner.Phase, job: JobID?) {
+        var scene = Scene()
+        scene.add("one", phase, job: job)
+        look(&scene, [object("one")])
+        #expect(!scene.plan().contains { if case .leave = $0 { true } else { false } })
+        look(&scene, [object("one", isCutOff: true)])
+        #expect(scene.plan().actions.contains(.leave("one", reason: "the engine was restarted with another socket", failed: false)))
+        scene.take(.decided(.leave("one", reason: "r", failed: false)))
+        scene.queue(1)
+        #expect(scene.plan().launches == ["p:1"])
+    }
+
+    /// The next life knows it from its first look.
+    @Test func aRunnerThatWasCutOffWhileNoDaemonWasThereDrains() {
+        var scene = Scene()
+        scene.add("one")
+        let memory = Memory(instance: "i", jobs: [], runners: [scene.state.runners["one"]].compactMap { $0 }, finishedJobs: [], pausedPools: [])
+        scene = Scene()
+        scene.take(.remembered(memory))
+        look(&scene, [object("one", isCutOff: true)])
+        #expect(scene.plan().contains { if case .leave = $0 { true } else { false } })
     }
 
     // MARK: Pausing

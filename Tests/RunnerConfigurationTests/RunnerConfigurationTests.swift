@@ -7,12 +7,12 @@ import Testing
 @Suite struct RunnerConfigurationTests {
     private let token = Secret("glrt-t1_abcdefghij")
 
-    private func table(_ pool: Pool, _ access: RunnerAccess = RunnerAccess(url: "http://h"), _ place: RunnerSurroundings = .init()) throws -> TOMLTable {
+    private func table(_ pool: Pool, _ access: RunnerAccess = RunnerAccess(url: "http://h"), _ place: RunnerSurroundings = .init(engineSocket: "/run/engine/e.sock")) throws -> TOMLTable {
         let spec = RunnerSpec(runner: "abcd2345", instance: "inst", pool: pool)
         return try TOMLTable(string: RunnerConfiguration(spec, RunnerCredentials(access, token: token), place).text)
     }
 
-    private func runner(_ pool: Pool, _ access: RunnerAccess = RunnerAccess(url: "http://h"), _ place: RunnerSurroundings = .init()) throws -> TOMLTable {
+    private func runner(_ pool: Pool, _ access: RunnerAccess = RunnerAccess(url: "http://h"), _ place: RunnerSurroundings = .init(engineSocket: "/run/engine/e.sock")) throws -> TOMLTable {
         try #require(try table(pool, access, place)["runners"]?.array?.first?.table)
     }
 
@@ -89,7 +89,7 @@ import Testing
         #expect(strings(docker["cap_drop"]) == ["ALL"] && strings(docker["security_opt"]) == ["no-new-privileges"])
         #expect(strings(docker["cap_add"]) == ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "NET_RAW"])
         #expect(strings(docker["volumes"]) == ["autogit-cache-inst-p:/cache", "/srv:/data:ro", "models:/models"])
-        #expect(docker["host"]?.string == "unix:///var/run/docker.sock" && docker["disable_cache"]?.bool == true)
+        #expect(docker["host"]?.string == "unix:///run/engine/e.sock" && docker["disable_cache"]?.bool == true)
         let labels = try #require(docker["container_labels"]?.table)
         #expect(labels["autogit.job.instance"]?.string == "inst" && labels["autogit.job.runner"]?.string == "abcd2345")
         // Those of the runner's own container: a job's must not be taken for one.

@@ -20,10 +20,10 @@ extension Planner {
         switch runner.phase {
         case .requested, .removed: break
         case .starting:
-            if let reason = unwanted(runner, pool) { return plan.actions.append(.leave(runner.id, reason: reason, failed: false)) }
+            if let reason = unwanted(runner, progress, pool) { return plan.actions.append(.leave(runner.id, reason: reason, failed: false)) }
             awaitContact(runner, progress, goodSince: canAskForge ? forge?.goodSince : nil, at: now, into: &plan)
         case .ready:
-            if let reason = unwanted(runner, pool) {
+            if let reason = unwanted(runner, progress, pool) {
                 plan.actions.append(.leave(runner.id, reason: reason, failed: false))
             } else if runner.isSpent {
                 plan.actions.append(.leave(runner.id, reason: "max_jobs reached", failed: false))
@@ -61,10 +61,12 @@ extension Planner {
         }
     }
 
-    /// GitLab gives it jobs by the tags that it was registered with, so a runner that is unlike its pool now has to go.
-    private static func unwanted(_ runner: Runner, _ pool: Pool?) -> String? {
+    /// GitLab gives it jobs by the tags that it was registered with, so a runner that is unlike its pool now has to go. A job that it has may
+    /// well end by itself even when it is cut off from its engine.
+    private static func unwanted(_ runner: Runner, _ progress: Progress, _ pool: Pool?) -> String? {
         guard let pool else { return "its pool is no longer configured" }
-        return runner.isAsIn(pool) ? nil : "its pool is another now"
+        if !runner.isAsIn(pool) { return "its pool is another now" }
+        return progress.isCutOff ? "the engine was restarted with another socket" : nil
     }
 
     /// Only GitLab knows whether it has called. While GitLab is away, a runner can't call and nobody can ask, so that

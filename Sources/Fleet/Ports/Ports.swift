@@ -10,7 +10,10 @@ public struct DriverObject: Sendable, Equatable {
     public var started: Bool
     /// nil while it runs, and where the list does not have it.
     public var exitCode: Int?
-    public init(id: String, runner: RunnerID, running: Bool, started: Bool, exitCode: Int?) {
+    /// It can no longer have containers made for its jobs, because the engine was restarted with another socket.
+    public var isCutOff: Bool
+    public init(id: String, runner: RunnerID, running: Bool, started: Bool, exitCode: Int?, isCutOff: Bool = false) {
+        self.isCutOff = isCutOff
         self.started = started
         self.id = id
         self.runner = runner

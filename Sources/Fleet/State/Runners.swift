@@ -139,6 +139,7 @@ extension FleetState {
 
     /// Compares a runner with the object that a look found of it, if any.
     mutating func compare(_ runner: Runner, with object: DriverObject?, began: Timestamp, at now: Timestamp) {
+        if let object { progress[runner.id]?.isCutOff = object.isCutOff }
         if runner.phase == .requested {
             guard !isUnderWay(.runner(runner.id)) else { return }
             if let object, object.started, object.running, runner.gitlabID != nil {
