@@ -87,7 +87,7 @@ let package = Package(
             swiftSettings: ours),
         // For tests, the demo and the benchmarks; the shipped daemon links none of these.
         .target(
-            name: "GitLabSimulator",
+            name: "FakeGitLab",
             dependencies: [
                 "Fleet", "HTTPTransfer", "Yams",
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -96,7 +96,7 @@ let package = Package(
             swiftSettings: ours),
         .target(
             name: "TestBench",
-            dependencies: ["ContainerDriver", "ControlModel", "GitLabSimulator", "HTTPTransfer"], swiftSettings: ours),
+            dependencies: ["ContainerDriver", "ControlModel", "FakeGitLab", "HTTPTransfer"], swiftSettings: ours),
         .target(name: "CSwiftHooks"),
         .target(
             name: "Simulation",
@@ -109,15 +109,15 @@ let package = Package(
         .executableTarget(
             name: "autogit-chaos",
             dependencies: [
-                "TestBench", "GitLabSimulator", "ControlModel", "ContainerDriver", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "TestBench", "FakeGitLab", "ControlModel", "ContainerDriver", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: ours),
         .executableTarget(
-            name: "autogit-simulator",
-            dependencies: ["GitLabSimulator", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),
+            name: "autogit-fake-gitlab",
+            dependencies: ["FakeGitLab", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),
         .executableTarget(
             name: "autogit-demo",
             dependencies: [
-                "TestBench", "GitLabSimulator", "ControlModel",
+                "TestBench", "FakeGitLab", "ControlModel",
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -125,7 +125,7 @@ let package = Package(
         .executableTarget(
             name: "autogit-bench",
             dependencies: [
-                "TestBench", "GitLabSimulator", "ControlModel", "ContainerDriver", "Fleet", "HTTPTransfer",
+                "TestBench", "FakeGitLab", "ControlModel", "ContainerDriver", "Fleet", "HTTPTransfer",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -138,9 +138,9 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet", "TestBench"], swiftSettings: ours),
         .testTarget(
-            name: "GitLabTests", dependencies: ["GitLab", "Fleet", "GitLabSimulator", "HTTPTransfer"], resources: [.copy("Payloads")],
+            name: "GitLabTests", dependencies: ["GitLab", "Fleet", "FakeGitLab", "HTTPTransfer"], resources: [.copy("Payloads")],
             swiftSettings: ours),
-        .testTarget(name: "GitLabSimulatorTests", dependencies: ["GitLabSimulator", "HTTPTransfer"], swiftSettings: ours),
+        .testTarget(name: "FakeGitLabTests", dependencies: ["FakeGitLab", "HTTPTransfer"], swiftSettings: ours),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Fleet", "TestBench", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: ours),
         .testTarget(
@@ -158,7 +158,7 @@ let package = Package(
         .testTarget(
             name: "FuzzTests",
             dependencies: [
-                "autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "GitLabSimulator", "TestBench", "ControlModel",
+                "autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "FakeGitLab", "TestBench", "ControlModel",
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: ours),
@@ -171,7 +171,7 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["TestBench", "GitLabSimulator", "ControlModel", "HTTPTransfer", "autogitd", "autogitctl"], swiftSettings: ours),
+            dependencies: ["TestBench", "FakeGitLab", "ControlModel", "HTTPTransfer", "autogitd", "autogitctl"], swiftSettings: ours),
     ],
     swiftLanguageModes: [.v6]
 )

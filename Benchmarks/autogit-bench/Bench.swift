@@ -3,7 +3,7 @@ import ContainerDriver
 import ControlModel
 import Fleet
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 import Logging
 import TestBench
@@ -89,7 +89,7 @@ struct Bench: AsyncParsableCommand {
 
     // MARK: The daemon
 
-    func daemon(_ engine: TestEngine, _ gitlab: GitLabSimulator, _ directory: String, poll: String = "30s", pool: String) async throws
+    func daemon(_ engine: TestEngine, _ gitlab: FakeGitLabServer, _ directory: String, poll: String = "30s", pool: String) async throws
         -> DaemonUnderTest
     {
         await gitlab.instance.add(AccessToken(secret: "glpat-bench", scopes: ["api"], isAdmin: true))
@@ -101,7 +101,7 @@ struct Bench: AsyncParsableCommand {
 
     /// From the process's start to READY=1, as systemd sees it.
     private func coldStart(_ engine: TestEngine, _ directory: String) async throws {
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         let daemon = try await daemon(engine, gitlab, directory + "/start", pool: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\n")
         await daemon.stop()
         let path = directory + "/notify.sock"
@@ -140,7 +140,7 @@ struct Bench: AsyncParsableCommand {
     }
 
     private func idle(_ engine: TestEngine, _ directory: String) async throws {
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         let daemon = try await daemon(engine, gitlab, directory + "/idle", pool: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\n")
         guard let pid = await daemon.pid else { return }
         // Not a wait for something to happen: the span over which wake-ups are counted.
@@ -173,7 +173,7 @@ struct Bench: AsyncParsableCommand {
     }
 
     private func webhooks(_ engine: TestEngine, _ directory: String) async throws {
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         // Paused by having no fitting pool: what is measured is taking in, not starting.
         let daemon = try await daemon(engine, gitlab, directory + "/hooks", poll: "0s", pool: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\n")
         let http = HTTPClient()
@@ -211,7 +211,7 @@ struct Bench: AsyncParsableCommand {
 
     /// Ten thousand pending jobs at once, while GitLab takes two seconds for each answer.
     private func burst(_ engine: TestEngine, _ directory: String) async throws {
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         let daemon = try await daemon(
             engine, gitlab, directory + "/burst", poll: "5s", pool: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\n")
         guard let pid = await daemon.pid else { return }
@@ -275,7 +275,7 @@ struct Bench: AsyncParsableCommand {
     // MARK: From hook to container
 
     private func spawning(_ engine: TestEngine, _ directory: String) async throws {
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         let daemon = try await daemon(
             engine, gitlab, directory + "/spawn", poll: "0s",
             pool: """
@@ -327,7 +327,7 @@ struct Bench: AsyncParsableCommand {
     }
 
     private func pendingToRunning(_ engine: TestEngine, _ directory: String) async throws {
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         let daemon = try await daemon(
             engine, gitlab, directory + "/running", poll: "0s",
             pool: """

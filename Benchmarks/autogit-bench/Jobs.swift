@@ -1,6 +1,6 @@
 import ControlModel
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import TestBench
 
 /// How long jobs wait for a runner that is there, and for containers of their own.
@@ -13,14 +13,14 @@ extension Bench {
         """
 
     private struct Line {
-        var gitlab: GitLabSimulator
+        var gitlab: FakeGitLabServer
         var daemon: DaemonUnderTest
         var instance: String
         var project: Project
     }
 
     private func line(_ engine: TestEngine, _ directory: String, pool: String, script: String) async throws -> Line {
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         let daemon = try await daemon(engine, gitlab, directory, poll: "0s", pool: "[[pool]]\nname = \"p\"\ntags = [\"x\"]\n" + pool)
         let project = try await gitlab.instance.addProject(path: "a/d", pipelineFile: "a:\n  script: [\"\(script)\"]\n  tags: [x]\n", withRepository: true)
         _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret)

@@ -1,6 +1,6 @@
 import ControlModel
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 
 /// The real daemon as a process, in a folder of its own.

@@ -1,6 +1,6 @@
 import ContainerDriver
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 
 /// A real container engine: one of this machine, or Podman's own service in a folder of ours.

@@ -3,7 +3,7 @@ import ArgumentParser
 import ControlModel
 import Foundation
 import ContainerDriver
-import GitLabSimulator
+import FakeGitLab
 import TestBench
 
 /// The daemon killed at random moments, with real containers and a runner that we did not write; Podman's service
@@ -67,7 +67,7 @@ struct Chaos: AsyncParsableCommand {
 
     private func run(_ engine: TestEngine, _ directory: String) async throws -> Bool {
         var random = SplitMix(seed: seed)
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         await gitlab.instance.add(AccessToken(secret: "glpat-chaos", scopes: ["api"], isAdmin: true))
         let daemon = try DaemonUnderTest(
             program: daemon, directory: "\(directory)/autogit", gitlab: gitlab.url, token: "glpat-chaos", engine: engine.socket, pollInterval: "2s",

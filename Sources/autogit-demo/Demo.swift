@@ -1,14 +1,14 @@
 import ArgumentParser
 import ControlModel
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import TestBench
 import UnixSignals
 
 @main
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "autogit-demo", abstract: "Seven jobs, two of them in containers of their own: real daemon, real containers, simulated GitLab.")
+        commandName: "autogit-demo", abstract: "Seven jobs, two of them in containers of their own: real daemon, real containers, a fake GitLab.")
 
     @Option(help: "The autogitd to run.")
     var daemon = ".build/debug/autogitd"
@@ -85,7 +85,7 @@ struct Scenario {
         // Jobs on a network of their build reach this machine by a name that Podman gives it. With Docker, jobs share the host's network,
         // in which services have no names.
         let isPodman = try await engine.engine.product().contains("Podman")
-        let gitlab = try await GitLabSimulator.start(address: isPodman ? "0.0.0.0" : "127.0.0.1", directory: directory)
+        let gitlab = try await FakeGitLabServer.start(address: isPodman ? "0.0.0.0" : "127.0.0.1", directory: directory)
         let inside = gitlab.url.replacingOccurrences(of: "127.0.0.1", with: "host.containers.internal")
         let token = "glpat-demo-\(UInt64.random(in: 0 ... .max))"
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api", "create_runner"], isAdmin: true))

@@ -1,6 +1,6 @@
 import ControlModel
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 
 /// What the demo shows: a live table on a terminal, lines elsewhere.
 struct Screen {
@@ -34,7 +34,7 @@ struct Screen {
         say("== \(name) phase")
     }
 
-    mutating func show(_ runners: [RunnerView], _ jobs: [SimulatedJob]) {
+    mutating func show(_ runners: [RunnerView], _ jobs: [FakeJob]) {
         if !runners.isEmpty { phase("spawning") }
         if jobs.contains(where: { $0.status == "running" }) { phase("execution") }
         let over = jobs.allSatisfy(\.isOver)
@@ -57,7 +57,7 @@ struct Screen {
         if isTerminal { draw(runners, jobs) }
     }
 
-    private mutating func draw(_ runners: [RunnerView], _ jobs: [SimulatedJob]) {
+    private mutating func draw(_ runners: [RunnerView], _ jobs: [FakeJob]) {
         erase()
         func pad(_ text: String, _ width: Int) -> String { text.padding(toLength: width, withPad: " ", startingAt: 0) }
         var lines = ["\(clock)  \(pad("RUNNER", 26))\(pad("STATUS", 14))\(pad("JOB", 20))COOLDOWN"]
@@ -74,7 +74,7 @@ struct Screen {
     mutating func finish() { erase() }
 
     /// The most of these jobs that ran at one time.
-    static func peak(_ jobs: [SimulatedJob]) -> Int {
+    static func peak(_ jobs: [FakeJob]) -> Int {
         jobs.compactMap(\.startedAt).map { moment in
             jobs.filter { job in
                 guard let start = job.startedAt, let end = job.finishedAt else { return false }

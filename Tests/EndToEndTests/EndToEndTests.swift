@@ -1,6 +1,6 @@
 import ControlModel
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 import TestBench
 import Testing
@@ -22,7 +22,7 @@ import Testing
 
     struct Rig {
         var engine: TestEngine
-        var gitlab: GitLabSimulator
+        var gitlab: FakeGitLabServer
         var daemon: DaemonUnderTest
         var project: Project
         var token: String
@@ -52,7 +52,7 @@ import Testing
         let engine = other ?? shared
         try await engine.ensureRunnerImage(recipe: Self.root + "/scripts/runner-image")
         let directory = "/tmp/autogit-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        let gitlab = try await GitLabSimulator.start(
+        let gitlab = try await FakeGitLabServer.start(
             address: isReachable ? "0.0.0.0" : "127.0.0.1", directory: directory,
             tls: tls ? ServerTLS.make(in: "\(directory)/tls", names: ["host.containers.internal"]) : nil)
         let token = "glpat-e2e-\(UInt64.random(in: 0 ... .max))"
@@ -143,7 +143,7 @@ import Testing
         try await rig.end()
     }
 
-    /// Through the simulated GitLab, by a runner that knows the genuine one.
+    /// Through the fake GitLab, by a runner that knows the genuine one.
     @Test func whatAJobLeavesTheNextOneFinds() async throws {
         let rig = try await rig()
         let project = try await rig.gitlab.instance.addProject(

@@ -1,6 +1,6 @@
 import ControlModel
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 import Synchronization
 import TestBench
@@ -10,7 +10,7 @@ import Testing
 @Suite struct FollowedLogTests {
     private struct Rig {
         var engine: EngineDouble
-        var gitlab: GitLabSimulator
+        var gitlab: FakeGitLabServer
         var daemon: DaemonUnderTest
         var runner: String
 
@@ -40,7 +40,7 @@ import Testing
     private func rig() async throws -> Rig {
         let directory = "/tmp/autogit-log-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let gitlab = try await GitLabSimulator.start(directory: directory)
+        let gitlab = try await FakeGitLabServer.start(directory: directory)
         let token = "glpat-log-\(UInt64.random(in: 0 ... .max))"
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: true))
         let engine = try EngineDouble(socket: "\(directory)/engine.sock")

@@ -1,6 +1,6 @@
 import ControlModel
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import TestBench
 import Testing
 

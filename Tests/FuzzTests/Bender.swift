@@ -1,5 +1,5 @@
 import Fleet
-import GitLabSimulator
+import FakeGitLab
 
 /// Changes a good input: bytes, pieces, lengths, nesting.
 struct Bender {

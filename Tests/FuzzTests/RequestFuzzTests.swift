@@ -1,7 +1,7 @@
 import Fleet
 import ControlModel
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 import TestBench
 import Testing
@@ -59,7 +59,7 @@ extension FuzzTests {
 
     @Test(arguments: ["port", "control socket"]) func requestsToTheDaemon(over side: String) async throws {
         let scratch = try ScratchFolder("fuzz")
-        let gitlab = try await GitLabSimulator.start(directory: "\(scratch.path)/gitlab")
+        let gitlab = try await FakeGitLabServer.start(directory: "\(scratch.path)/gitlab")
         let engine = try await EngineDouble(socket: "\(scratch.path)/engine.sock")
         let token = "glpat-fuzz-\(UInt64.random(in: 0 ... .max))"
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: true))

@@ -1,12 +1,12 @@
 import Fleet
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 import Testing
 
 @testable import GitLab
 
-/// The client against the simulator, over real sockets.
+/// The client against the fake GitLab, over real sockets.
 @Suite struct GitLabForgeTests {
     private func spec(tags: [String] = ["x"]) -> RunnerSpec {
         var pool = Pool(name: "p")

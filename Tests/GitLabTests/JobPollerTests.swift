@@ -1,5 +1,5 @@
 import Fleet
-import GitLabSimulator
+import FakeGitLab
 import Testing
 
 @testable import GitLab

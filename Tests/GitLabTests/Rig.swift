@@ -1,11 +1,11 @@
 import Fleet
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 
 @testable import GitLab
 
-/// A simulated GitLab and the tokens of people with different rights.
+/// A fake GitLab and the tokens of people with different rights.
 struct Rig {
     enum Person: CaseIterable {
         case administrator
@@ -17,12 +17,12 @@ struct Rig {
 
     static let yaml = "a:\n  script: [\"true\"]\n  tags: [x]\nb:\n  script: [\"true\"]\n"
 
-    let gitlab: GitLabSimulator
+    let gitlab: FakeGitLabServer
     var instance: Instance { gitlab.instance }
 
-    /// Runs the body with a simulator that is stopped in the end.
+    /// Runs the body with a fake GitLab that is stopped in the end.
     static func run(_ body: (Rig) async throws -> Void) async throws {
-        let gitlab = try await GitLabSimulator.start(directory: "/tmp/autogit-gitlab-tests-\(getpid())")
+        let gitlab = try await FakeGitLabServer.start(directory: "/tmp/autogit-gitlab-tests-\(getpid())")
         do {
             try await body(Rig(gitlab: gitlab))
         } catch {

@@ -1,4 +1,4 @@
-"""GitLab, simulated on the host: the program autogit-simulator, and what tests ask of it."""
+"""The fake GitLab on the host, the program autogit-fake-gitlab, and what tests ask of it."""
 import http.server
 import json
 import os
@@ -59,7 +59,7 @@ class GitLab:
             arguments += ["--project", f"{path}={file}"]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
         self.url = self.process.stdout.readline().strip()
-        check(self.url, "the simulator did not start")
+        check(self.url, "the fake GitLab did not start")
         self.inside = self.url.replace("127.0.0.1", host)
 
     def open(self, method, path, body=None):

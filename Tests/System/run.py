@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The package in a whole Debian under real systemd and cgroup v2, with rootless Podman; GitLab is simulated beside it.
 
-usage: run.py --deb FILE --upgrade FILE --simulator PROGRAM --folder FOLDER --scenario FILE [--only WORD,WORD]
+usage: run.py --deb FILE --upgrade FILE --gitlab PROGRAM --folder FOLDER --scenario FILE [--only WORD,WORD]
 """
 import json
 import sys
@@ -114,7 +114,7 @@ class VirtualMachine(Suite):
                 "root/runner-test": scenario.read(), "root/held": held(self.hold, "held"),
                 "root/held-container": held(self.hold, "held-container", "docker, autogit"),
                 "root/held-image": held(self.hold, "held-image", "image", "wget -q -O /dev/null", service("exec sleep 86400")), **PROJECTS}
-        self.gitlab = GitLab(options.simulator, options.folder, self.projects, HOST)
+        self.gitlab = GitLab(options.gitlab, options.folder, self.projects, HOST)
 
     def start_held(self, path):
         """A pipeline whose job runs until `self.hold.release(path)`."""

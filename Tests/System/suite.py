@@ -22,7 +22,7 @@ def check(condition, text):
 
 def arguments(text):
     parser = argparse.ArgumentParser(usage=text)
-    for name in ["deb", "upgrade", "simulator"]:
+    for name in ["deb", "upgrade", "gitlab"]:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--only", help="only the tests whose names contain one of these words")
     return parser

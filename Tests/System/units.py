@@ -2,7 +2,7 @@
 """The units, sockets, journal, watchdog and maintainer scripts under a booted systemd in a container: all that needs no
 cgroup limits and no rootless engine, in seconds. GitLab is simulated beside it.
 
-usage: unshare --mount --net units.py --deb FILE --upgrade FILE --simulator PROGRAM --root TREE [--only WORD,WORD]
+usage: unshare --mount --net units.py --deb FILE --upgrade FILE --gitlab PROGRAM --root TREE [--only WORD,WORD]
 """
 import json
 import os
@@ -41,7 +41,7 @@ class Units(Suite):
             return super().main()
 
     def start_gitlab(self):
-        self.gitlab = GitLab(self.options.simulator, self.folder.name, {"root/a": job(["true"], "nobody-has-this")}, "127.0.0.1")
+        self.gitlab = GitLab(self.options.gitlab, self.folder.name, {"root/a": job(["true"], "nobody-has-this")}, "127.0.0.1")
 
     def pool(self, name, verb="restart", url=None):
         self.configure(CONFIG.format(url=url or self.gitlab.url, name=name), verb, healthy=url is None)

@@ -1,22 +1,22 @@
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 import Testing
 
-/// A simulated GitLab, an administrator, and what a runner does with it.
+/// A fake GitLab, an administrator, and what a runner does with it.
 struct Rig {
-    let gitlab: GitLabSimulator
+    let gitlab: FakeGitLabServer
     /// The administrator's access token.
     let token = "glpat-SECRET-of-administrator"
     private let http = HTTPClient()
 
     var instance: Instance { gitlab.instance }
 
-    /// Runs the body with a simulator in a folder of its own; both are gone afterwards.
+    /// Runs the body with a fake GitLab in a folder of its own; both are gone afterwards.
     static func run(tls: Bool = false, _ body: (Rig) async throws -> Void) async throws {
         try await inFolder { folder in
             let certificate = tls ? try await ServerTLS.make(in: "\(folder)/tls") : nil
-            let rig = Rig(gitlab: try await GitLabSimulator.start(directory: folder, tls: certificate))
+            let rig = Rig(gitlab: try await FakeGitLabServer.start(directory: folder, tls: certificate))
             await rig.instance.add(AccessToken(secret: rig.token, scopes: ["api"], isAdmin: true))
             do {
                 try await body(rig)
@@ -29,7 +29,7 @@ struct Rig {
     }
 
     static func inFolder(_ body: (String) async throws -> Void) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("gitlab-simulator-\(UUID().uuidString)").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("gitlab-fake GitLab-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try await body(folder)

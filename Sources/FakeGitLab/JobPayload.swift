@@ -3,7 +3,7 @@ import Foundation
 /// What a runner gets with a job, in the shapes of GitLab's `Entities::Ci::JobRequest`: which members are null, absent or empty
 /// is as there.
 extension Instance {
-    func jobPayload(_ job: SimulatedJob, _ project: Project, _ runner: RegisteredRunner) -> JSON {
+    func jobPayload(_ job: FakeJob, _ project: Project, _ runner: RegisteredRunner) -> JSON {
         let definition = job.definition
         let ref = pipelines[job.pipelineID]?.ref ?? "main"
         var steps: [JSON] = [step("script", definition.script, definition.timeout, when: "on_success", allowFailure: false)]
@@ -111,7 +111,7 @@ extension Instance {
     // MARK: Other jobs' artifacts
 
     /// All whose artifacts it may have, with and without any.
-    func dependencies(of job: SimulatedJob) -> [SimulatedJob] {
+    func dependencies(of job: FakeJob) -> [FakeJob] {
         guard let pipeline = pipelines[job.pipelineID] else { return [] }
         let named = job.definition.dependencies
         if named?.isEmpty == true { return [] }
@@ -123,7 +123,7 @@ extension Instance {
     }
 
     /// Its token is that of the job that asks: with it the artifacts are fetched.
-    private func dependencyPayload(_ other: SimulatedJob, for job: SimulatedJob) -> JSON {
+    private func dependencyPayload(_ other: FakeJob, for job: FakeJob) -> JSON {
         var members: [String: JSON] = ["id": .int(other.id), "name": .string(other.definition.name), "token": .string(job.token)]
         if let archive = other.archive(at: Date()) {
             members["artifacts_file"] = ["filename": .string(archive.filename), "size": .int(Int64(archive.bytes.count))]
@@ -133,7 +133,7 @@ extension Instance {
 
     // MARK: The registry
 
-    private func credentials(_ job: SimulatedJob) -> [JSON] {
+    private func credentials(_ job: FakeJob) -> [JSON] {
         guard let registry else { return [] }
         return [["type": "registry", "url": .string(registry), "username": "gitlab-ci-token", "password": .string(job.token)]]
     }

@@ -1,9 +1,9 @@
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 import HTTPTransfer
 import Testing
 
-/// The simulated GitLab behind a certificate of its own authority.
+/// The fake GitLab behind a certificate of its own authority.
 @Suite struct ServerTLSTests {
     private let http = HTTPClient()
 

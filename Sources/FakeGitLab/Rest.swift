@@ -13,7 +13,7 @@ extension Instance {
         return project
     }
 
-    func visibleJob(_ call: Call, scope: String = "read_api") throws -> SimulatedJob {
+    func visibleJob(_ call: Call, scope: String = "read_api") throws -> FakeJob {
         let project = try visibleProject(call, scope: scope)
         guard let job = jobs[call.job], job.projectID == project.id else { throw Refused.notFound() }
         return job

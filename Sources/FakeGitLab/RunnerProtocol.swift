@@ -31,7 +31,7 @@ extension Instance {
         return jobPayload(job, project, asking)
     }
 
-    private func mayRun(_ job: SimulatedJob, on runner: RegisteredRunner) -> Bool {
+    private func mayRun(_ job: FakeJob, on runner: RegisteredRunner) -> Bool {
         switch runner.type {
         case "project_type" where runner.projectID != job.projectID: return false
         case "group_type" where runner.groupID == nil: return false
@@ -41,7 +41,7 @@ extension Instance {
     }
 
     /// A job that runs, as its own token shows it.
-    func runningJob(_ id: Int64, token: String?) throws -> SimulatedJob {
+    func runningJob(_ id: Int64, token: String?) throws -> FakeJob {
         guard let job = jobs[id], let token, job.token == token else { throw Refused.forbidden() }
         guard job.status == "running" else {
             throw Refused(status: 403, body: ["message": "403 Forbidden - Job is not running"], headers: [("Job-Status", job.status)])

@@ -14,7 +14,7 @@ public struct StoredArtifact: Sendable, Equatable {
     public var expiresAt: Date?
 }
 
-extension SimulatedJob {
+extension FakeJob {
     /// The archive, if there is one that has not expired.
     public func archive(at time: Date) -> StoredArtifact? {
         artifacts["archive"].flatMap { artifact in artifact.expiresAt.map { $0 <= time } ?? false ? nil : artifact }

@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
-import GitLabSimulator
+import FakeGitLab
 
-/// The simulated GitLab as a program, for tests that run AutoGit on another machine.
+/// The fake GitLab as a program, for tests that run AutoGit on another machine.
 @main
 struct Simulate: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "autogit-simulator", abstract: "A GitLab for tests, on loopback.")
+    static let configuration = CommandConfiguration(commandName: "autogit-fake-gitlab", abstract: "A GitLab for tests, on loopback.")
 
     @Option(help: "0 takes any free port.")
     var port = 0
@@ -32,7 +32,7 @@ struct Simulate: AsyncParsableCommand {
         let names = tlsName + (url.flatMap { URLComponents(string: $0.replacingOccurrences(of: "PORT", with: "0"))?.host }.map { [$0] } ?? [])
         var certificate: ServerTLS?
         if let tls { certificate = try await ServerTLS.make(in: tls, names: names) }
-        let gitlab = try await GitLabSimulator.start(port: port, directory: directory, tls: certificate)
+        let gitlab = try await FakeGitLabServer.start(port: port, directory: directory, tls: certificate)
         if let url {
             let number = gitlab.url.split(separator: ":").last.map(String.init) ?? ""
             await gitlab.instance.setURL(url.replacingOccurrences(of: "PORT", with: number))

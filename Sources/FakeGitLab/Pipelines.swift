@@ -11,7 +11,7 @@ extension Instance {
         var ids: [Int64] = []
         for job in file.jobs.sorted(by: { file.position(of: $0.stage) < file.position(of: $1.stage) }) {
             let jobID = newID()
-            jobs[jobID] = SimulatedJob(
+            jobs[jobID] = FakeJob(
                 id: jobID, pipelineID: pipelineID, projectID: id, definition: job,
                 variables: Self.variables(of: project, job),
                 status: "created", token: newSecret("glcbt-64_"), createdAt: Date())
@@ -50,7 +50,7 @@ extension Instance {
         }
     }
 
-    private func prerequisites(of job: SimulatedJob, in pipeline: Pipeline) -> [Int64] {
+    private func prerequisites(of job: FakeJob, in pipeline: Pipeline) -> [Int64] {
         let stage = pipeline.file.position(of: job.definition.stage)
         return pipeline.jobs.filter { id in
             guard let other = jobs[id], id != job.id else { return false }
@@ -92,7 +92,7 @@ extension Instance {
     public func retry(_ id: Int64) throws -> Int64 {
         guard let old = jobs[id], old.isOver, var pipeline = pipelines[old.pipelineID] else { throw Refused.forbidden("403 Forbidden - Job is not retryable") }
         let new = newID()
-        jobs[new] = SimulatedJob(
+        jobs[new] = FakeJob(
             id: new, pipelineID: old.pipelineID, projectID: old.projectID, definition: old.definition, variables: old.variables, status: "created",
             token: newSecret("glcbt-64_"), createdAt: Date())
         pipeline.jobs = pipeline.jobs.map { $0 == id ? new : $0 }

@@ -1,4 +1,4 @@
-import GitLabSimulator
+import FakeGitLab
 import Testing
 
 /// What a runner gets for what stands in the file.

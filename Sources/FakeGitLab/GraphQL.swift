@@ -23,7 +23,7 @@ extension Instance {
         return respond(200, .object(answer))
     }
 
-    private func node(_ job: SimulatedJob) -> JSON {
+    private func node(_ job: FakeJob) -> JSON {
         [
             "id": .string("gid://gitlab/Ci::Build/\(job.id)"), "name": .string(job.definition.name), "status": .string(job.status.uppercased()),
             "tags": .array(job.definition.tags.map { .string($0) }), "refName": .string(pipelines[job.pipelineID]?.ref ?? "main"),

@@ -29,9 +29,9 @@ public struct ServerTLS: Sendable {
         let newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
         try await Command.run(
             "openssl",
-            ["req", "-x509", "-days", "2", "-subj", "/CN=Simulated GitLab's authority", "-keyout", scratch[0], "-out", tls.caFile] + newKey
+            ["req", "-x509", "-days", "2", "-subj", "/CN=Fake GitLab's authority", "-keyout", scratch[0], "-out", tls.caFile] + newKey
                 + ["-addext", "keyUsage=critical,keyCertSign,cRLSign"])
-        try await Command.run("openssl", ["req", "-new", "-subj", "/CN=Simulated GitLab", "-keyout", tls.keyFile, "-out", scratch[2]] + newKey)
+        try await Command.run("openssl", ["req", "-new", "-subj", "/CN=Fake GitLab", "-keyout", tls.keyFile, "-out", scratch[2]] + newKey)
         let extensions = "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName=\(alternatives)\n"
         try extensions.write(toFile: scratch[3], atomically: false, encoding: .utf8)
         try await Command.run(

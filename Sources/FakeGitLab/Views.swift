@@ -21,7 +21,7 @@ extension Instance {
         return .string(date.formatted(.iso8601).replacing("T", with: " ").replacing("Z", with: " UTC"))
     }
 
-    func hookPayload(_ job: SimulatedJob) -> JSON {
+    func hookPayload(_ job: FakeJob) -> JSON {
         let project = projects[job.projectID]
         let path = project?.path ?? ""
         let web = "\(url)/\(path)"
@@ -64,7 +64,7 @@ extension Instance {
         return .double(to.timeIntervalSince(from))
     }
 
-    func resource(_ job: SimulatedJob) -> JSON {
+    func resource(_ job: FakeJob) -> JSON {
         let project = projects[job.projectID]
         let runner: JSON =
             job.runnerID.flatMap { runners[$0] }.map {

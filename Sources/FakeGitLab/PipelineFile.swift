@@ -1,9 +1,9 @@
 import Yams
 
-/// What a `.gitlab-ci.yml` says. What GitLab understands and the simulator doesn't is refused by name, so that no test
+/// What a `.gitlab-ci.yml` says. What GitLab understands and the fake GitLab doesn't is refused by name, so that no test
 /// passes because its file was only half read.
 public struct PipelineFile: Sendable, Equatable {
-    /// GitLab's complaint about a file, or the simulator's about what it doesn't know.
+    /// GitLab's complaint about a file, or the fake GitLab's about what it doesn't know.
     public struct Invalid: Error, CustomStringConvertible {
         /// One line, with the place in the file.
         public var description: String

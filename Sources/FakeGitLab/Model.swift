@@ -71,7 +71,7 @@ public struct RegisteredRunner: Sendable {
 }
 
 /// A job, from its making to its end.
-public struct SimulatedJob: Sendable {
+public struct FakeJob: Sendable {
     public var id: Int64
     public var pipelineID: Int64
     public var projectID: Int64

@@ -1,7 +1,7 @@
 import Foundation
 import HTTPTransfer
 
-/// What takes TLS off before the simulated GitLab, as a proxy does before many a real one. It is socat, because a TLS library for
+/// What takes TLS off before the fake GitLab, as a proxy does before many a real one. It is socat, because a TLS library for
 /// Swift would have to be built for each kind of build, which takes minutes.
 final class TLSFront: Sendable {
     /// Where it listens.

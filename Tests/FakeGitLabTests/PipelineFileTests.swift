@@ -1,4 +1,4 @@
-import GitLabSimulator
+import FakeGitLab
 import Testing
 
 /// What is read of a `.gitlab-ci.yml`, and what is refused.
@@ -123,17 +123,17 @@ import Testing
         ("default: {variables: {A: b}}\na: {script: echo}", "default config contains unknown keys: variables"),
         ("tags: [x]\na: {script: echo}", "jobs:tags config should be a hash"),
         // Known to GitLab, not here.
-        ("a: {script: echo, rules: [{if: $A}]}", "jobs:a:rules is not supported by the simulated GitLab"),
-        ("a: {script: echo, extends: .b}", "jobs:a:extends is not supported by the simulated GitLab"),
-        ("a: {script: echo, retry: 2}", "jobs:a:retry is not supported by the simulated GitLab"),
-        ("a: {script: echo, when: delayed}", "jobs:a:when: delayed is not supported by the simulated GitLab"),
-        ("a: {script: echo, allow_failure: {exit_codes: 3}}", "jobs:a:allow_failure:exit_codes is not supported by the simulated GitLab"),
-        ("a: {script: echo, image: {name: x, kubernetes: {user: y}}}", "jobs:a:image:kubernetes is not supported by the simulated GitLab"),
-        ("a: {script: echo, artifacts: {paths: [x], expose_as: y}}", "jobs:a:artifacts:expose_as is not supported by the simulated GitLab"),
-        ("a: {script: echo, needs: [{job: b, pipeline: $P}]}", "jobs:a:needs:need:pipeline is not supported by the simulated GitLab"),
-        ("include: x.yml\na: {script: echo}", "include is not supported by the simulated GitLab"),
-        ("workflow: {name: x}\na: {script: echo}", "workflow is not supported by the simulated GitLab"),
-        ("default: {retry: 2}\na: {script: echo}", "default:retry is not supported by the simulated GitLab"),
+        ("a: {script: echo, rules: [{if: $A}]}", "jobs:a:rules is not supported by the fake GitLab"),
+        ("a: {script: echo, extends: .b}", "jobs:a:extends is not supported by the fake GitLab"),
+        ("a: {script: echo, retry: 2}", "jobs:a:retry is not supported by the fake GitLab"),
+        ("a: {script: echo, when: delayed}", "jobs:a:when: delayed is not supported by the fake GitLab"),
+        ("a: {script: echo, allow_failure: {exit_codes: 3}}", "jobs:a:allow_failure:exit_codes is not supported by the fake GitLab"),
+        ("a: {script: echo, image: {name: x, kubernetes: {user: y}}}", "jobs:a:image:kubernetes is not supported by the fake GitLab"),
+        ("a: {script: echo, artifacts: {paths: [x], expose_as: y}}", "jobs:a:artifacts:expose_as is not supported by the fake GitLab"),
+        ("a: {script: echo, needs: [{job: b, pipeline: $P}]}", "jobs:a:needs:need:pipeline is not supported by the fake GitLab"),
+        ("include: x.yml\na: {script: echo}", "include is not supported by the fake GitLab"),
+        ("workflow: {name: x}\na: {script: echo}", "workflow is not supported by the fake GitLab"),
+        ("default: {retry: 2}\na: {script: echo}", "default:retry is not supported by the fake GitLab"),
         // Of the wrong kind, also where nothing inherits it.
         ("a: {script: echo, image: [x]}", "jobs:a:image config should be a hash or a string"),
         ("a: {script: echo, image: {entrypoint: [\"\"]}}", "jobs:a:image name can't be blank"),

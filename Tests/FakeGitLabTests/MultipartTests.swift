@@ -1,6 +1,6 @@
 import Testing
 
-@testable import GitLabSimulator
+@testable import FakeGitLab
 
 @Suite struct MultipartTests {
     private func parse(_ body: String, type: String = "multipart/form-data; boundary=b") -> Multipart? { Multipart(type: type, body: Array(body.utf8)) }

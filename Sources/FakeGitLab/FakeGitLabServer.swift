@@ -3,7 +3,7 @@ import Logging
 import ServiceLifecycle
 
 /// A GitLab for what can't have a real one: tests, the demo and the benchmarks. Serves on loopback.
-public final class GitLabSimulator: Sendable {
+public final class FakeGitLabServer: Sendable {
     /// Its state, and what can be done to it.
     public let instance: Instance
     /// Where it listens, on loopback, without a trailing slash.
@@ -32,9 +32,9 @@ public final class GitLabSimulator: Sendable {
     /// - Throws: what the port or the certificate's files have against it.
     public static func start(
         address: String = "127.0.0.1", port: Int = 0, directory: String, seed: UInt64 = 1, tls: ServerTLS? = nil
-    ) async throws -> GitLabSimulator {
+    ) async throws -> FakeGitLabServer {
         let instance = Instance(directory: directory, seed: seed)
-        var quiet = Logger(label: "gitlab-simulator")
+        var quiet = Logger(label: "gitlab-fake GitLab")
         quiet.logLevel = .critical
         let (ports, announce) = AsyncStream.makeStream(of: Int.self)
         let server = Application(
@@ -58,7 +58,7 @@ public final class GitLabSimulator: Sendable {
             }
             let url = front.map { "https://127.0.0.1:\($0.port)" } ?? "http://127.0.0.1:\(port)"
             await instance.setURL(url)
-            return GitLabSimulator(instance: instance, url: url, caFile: tls?.caFile, front: front, group: group, running: running)
+            return FakeGitLabServer(instance: instance, url: url, caFile: tls?.caFile, front: front, group: group, running: running)
         }
         try await running.value
         throw CancellationError()

@@ -2,7 +2,7 @@ import Fleet
 import Foundation
 import HTTPTransfer
 
-/// The simulated GitLab's state, and what can be done to it. As strict as GitLab where a client could get
+/// The fake GitLab's state, and what can be done to it. As strict as GitLab where a client could get
 /// something wrong.
 public actor Instance {
     /// As clients reach it; set when the server is up.
@@ -12,7 +12,7 @@ public actor Instance {
     /// Runners that are registered now, by id.
     public internal(set) var runners: [Int64: RegisteredRunner] = [:]
     /// All jobs ever made, by id.
-    public internal(set) var jobs: [Int64: SimulatedJob] = [:]
+    public internal(set) var jobs: [Int64: FakeJob] = [:]
     var pipelines: [Int64: Pipeline] = [:]
     var hooks: [Int64: Hook] = [:]
     private var tokens: [String: AccessToken] = [:]

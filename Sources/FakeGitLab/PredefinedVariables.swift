@@ -3,12 +3,12 @@ import Foundation
 /// The variables that GitLab adds to a job's own; of its long list, those that scripts and runners use.
 extension Instance {
     /// With the job's token as password, under the URL that clients reach the instance by.
-    func repositoryURL(_ project: Project, _ job: SimulatedJob) -> String {
+    func repositoryURL(_ project: Project, _ job: FakeJob) -> String {
         let parts = url.components(separatedBy: "://")
         return "\(parts.first ?? "http")://gitlab-ci-token:\(job.token)@\(parts.last ?? "")/\(project.path).git"
     }
 
-    func payloadVariables(_ job: SimulatedJob, _ project: Project, _ runner: RegisteredRunner, _ ref: String) -> [JSON] {
+    func payloadVariables(_ job: FakeJob, _ project: Project, _ runner: RegisteredRunner, _ ref: String) -> [JSON] {
         let predefined = predefined(job, project, runner, ref).map { key, value, isSecret -> JSON in
             ["key": .string(key), "value": .string(value), "public": .bool(!isSecret), "masked": .bool(isSecret), "file": false, "raw": false]
         }
@@ -21,7 +21,7 @@ extension Instance {
             }
     }
 
-    private func predefined(_ job: SimulatedJob, _ project: Project, _ runner: RegisteredRunner, _ ref: String) -> [(String, String, isSecret: Bool)] {
+    private func predefined(_ job: FakeJob, _ project: Project, _ runner: RegisteredRunner, _ ref: String) -> [(String, String, isSecret: Bool)] {
         let server = URLComponents(string: url)
         let scheme = server?.scheme ?? "http"
         let namespace = project.path.split(separator: "/").dropLast().joined(separator: "/")

@@ -2,7 +2,7 @@ import Foundation
 import HTTPTransfer
 import Testing
 
-@testable import GitLabSimulator
+@testable import FakeGitLab
 
 /// Artifacts from the job that leaves them to those that fetch them, and what is refused on the way.
 @Suite struct ArtifactTests {

@@ -87,7 +87,7 @@ struct ConfigHash {
 
     /// - Parameters:
     ///   - allowed: what is understood here.
-    ///   - unsupported: what GitLab understands and the simulator doesn't.
+    ///   - unsupported: what GitLab understands and the fake GitLab doesn't.
     /// - Throws: for any other key, naming it.
     func allow(_ allowed: Set<String>, unsupported: Set<String> = []) throws {
         let unknown = members.map(\.key).filter { !allowed.contains($0) && !unsupported.contains($0) }
@@ -125,5 +125,5 @@ struct ConfigHash {
 
 extension PipelineFile.Invalid {
     /// Right in GitLab, and beyond what is simulated.
-    static func unsupported(_ what: String) -> PipelineFile.Invalid { .init(description: "\(what) is not supported by the simulated GitLab") }
+    static func unsupported(_ what: String) -> PipelineFile.Invalid { .init(description: "\(what) is not supported by the fake GitLab") }
 }

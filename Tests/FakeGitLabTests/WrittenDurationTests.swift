@@ -1,6 +1,6 @@
 import Testing
 
-@testable import GitLabSimulator
+@testable import FakeGitLab
 
 @Suite struct WrittenDurationTests {
     @Test(arguments: [
