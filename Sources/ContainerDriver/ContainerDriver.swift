@@ -3,6 +3,7 @@ import FoundationEssentials
 import HTTPTransfer
 import Logging
 import Synchronization
+import Threads
 
 /// Runs each runner as a container of a Docker-compatible engine.
 public final class ContainerDriver: RunnerDriver {
@@ -12,16 +13,15 @@ public final class ContainerDriver: RunnerDriver {
     public static let runnerLabel = "autogit.runner"
     /// The label that tells which socket of the engine the container was given, if any.
     static let socketLabel = "autogit.socket"
+    /// The label with the name of the image, as engines don't give it back as it was.
+    static let imageLabel = "autogit.image"
 
     private let engine: Engine
     private let instance: String
     private let leftovers: JobLeftovers
     private let log: Logger
-    /// Longest that fetching an image may take.
-    private let pullTimeout: Duration
-    /// Images that are there or on their way, so that ten runners fetch one image once, and a start needs no
-    /// look. What failed is forgotten, and so is an image that a create didn't find.
-    private let images = Mutex<[String: Task<Image, any Error>]>([:])
+    private let images: Images
+    private let registries: RegistryAccess
     /// Cache volumes that are there.
     private let volumes = Mutex<Set<CacheVolume>>([])
     /// Waits between two event streams.
@@ -29,17 +29,24 @@ public final class ContainerDriver: RunnerDriver {
 
     /// - Parameters:
     ///   - instance: of this AutoGit; containers of others are never touched.
-    ///   - pullTimeout: longest that fetching an image may take.
-    public convenience init(engine: Engine, instance: String, pullTimeout: Duration = .seconds(600), log: Logger) {
-        self.init(engine: engine, instance: instance, pullTimeout: pullTimeout, log: log) { try await Task.sleep(for: $0) }
+    ///   - registries: who it is there.
+    ///   - pullSilence: the longest time in which a pull may say nothing.
+    public convenience init(
+        engine: Engine, instance: String, registries: RegistryAccess = RegistryAccess(), pullSilence: Duration = .seconds(300), log: Logger
+    ) {
+        self.init(engine: engine, instance: instance, registries: registries, pullSilence: pullSilence, log: log) { try await Task.sleep(for: $0) }
     }
 
-    init(engine: Engine, instance: String, pullTimeout: Duration, log: Logger, sleep: @escaping @Sendable (Duration) async throws -> Void) {
+    init(
+        engine: Engine, instance: String, registries: RegistryAccess = RegistryAccess(), pullSilence: Duration, log: Logger,
+        sleep: @escaping @Sendable (Duration) async throws -> Void
+    ) {
         self.engine = engine
         self.sleep = sleep
         self.instance = instance
+        self.registries = registries
         leftovers = JobLeftovers(engine: engine, instance: instance)
-        self.pullTimeout = pullTimeout
+        images = Images(engine: engine, registries: registries, silence: pullSilence, log: log)
         self.log = log
     }
 
@@ -47,7 +54,8 @@ public final class ContainerDriver: RunnerDriver {
     /// - Returns: the container's id.
     /// - Throws: `EngineError`; for a failed pull with the registry's words, and then no outage.
     public func create(_ spec: RunnerSpec) async throws -> String {
-        try await ensureImage(spec.pool.image)
+        let image = ImageName(spec.pool.image)
+        try await images.ensure(image, spec.pool.pull)
         if let volume = spec.pool.cacheVolume { try await ensureVolume(volume) }
         var socket: SocketMount?
         if spec.pool.executor == .docker {
@@ -59,9 +67,8 @@ public final class ContainerDriver: RunnerDriver {
         do {
             return try await engine.create(name: name, body: body)
         } catch let error as EngineError where error.status == 404 {
-            // The image went away since we saw it.
-            images.withLock { $0[spec.pool.image] = nil }
-            try await ensureImage(spec.pool.image)
+            images.forget(image)
+            try await images.ensure(image, .missing)
             return try await engine.create(name: name, body: body)
         }
     }
@@ -71,8 +78,13 @@ public final class ContainerDriver: RunnerDriver {
     public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let name = Runner.name(of: spec.runner)
         let owner = try await owner(spec, container: name)
-        try await engine.put(
-            name, archive: RunnerArchive.bytes(for: spec, credentials, owner: owner, engineSocket: SocketMount.path(of: engine.socket)), at: "/")
+        var archive = RunnerArchive(spec, credentials, owner: owner)
+        if spec.pool.executor == .docker {
+            archive.engineSocket = SocketMount.path(of: engine.socket)
+            archive.dockerConfiguration = try await onThread("reading logins for registries") { [registries] in registries.current().logins.dockerConfiguration
+            }
+        }
+        try await engine.put(name, archive: archive.bytes, at: "/")
         try await engine.start(name)
     }
 
@@ -80,7 +92,7 @@ public final class ContainerDriver: RunnerDriver {
     private func owner(_ spec: RunnerSpec, container: String) async throws -> ContainerUser {
         // Its runner needs the engine's socket, so it is root, whatever the image says.
         guard spec.pool.executor == .shell else { return .root }
-        let image = try await ensureImage(spec.pool.image)
+        let image = try await images.ensure(ImageName(spec.pool.image), .missing)
         if let known = ContainerUser(image.user) { return known }
         let passwd = try await engine.file("/etc/passwd", of: container) ?? []
         guard let found = ContainerUser(image.user, passwd: String(decoding: passwd, as: UTF8.self)) else {
@@ -125,10 +137,16 @@ public final class ContainerDriver: RunnerDriver {
             let ended = found.State == "exited" || found.State == "dead"
             return DriverObject(
                 id: found.Id, runner: runner, running: !ended, started: found.State == "running" || found.State == "paused" || found.State == "stopping",
-                exitCode: nil, isCutOff: found.Labels?[Self.socketLabel].map { !SocketMount.leads($0, to: engine.socket) } ?? false)
+                exitCode: nil, retirement: retirement(of: found))
         }
         let known = Set(runners.map(\.runner))
         return runners + (try await leftovers.list()).filter { !known.contains($0.runner) }
+    }
+
+    private func retirement(of found: Engine.Summary) -> DriverObject.Retirement? {
+        if let socket = found.Labels?[Self.socketLabel], !SocketMount.leads(socket, to: engine.socket) { return .cutOff }
+        guard let image = found.Labels?[Self.imageLabel], let id = found.ImageID, images.isReplaced(image, id: id) else { return nil }
+        return .imageReplaced
     }
 
     /// The last lines that the runner wrote; none when it isn't there.
@@ -145,65 +163,12 @@ public final class ContainerDriver: RunnerDriver {
 
     // MARK: Images
 
-    /// What is known of an image that is there.
-    private struct Image {
-        /// As its configuration has it.
-        var user: String
-    }
+    /// Fetches an image again, if the registry has another. Runners of the one that it replaces are to go: see `list`.
+    /// - Throws: `EngineError`
+    public func refresh(image: String) async throws { try await images.refresh(ImageName(image)) }
 
-    @discardableResult
-    private func ensureImage(_ image: String) async throws -> Image {
-        let fetching = images.withLock { known -> Task<Image, any Error> in
-            if let task = known[image] { return task }
-            let task = Task {
-                do {
-                    if let user = try await self.engine.imageUser(image) { return Image(user: user) }
-                    return try await self.pull(image)
-                } catch {
-                    self.images.withLock { $0[image] = nil }
-                    throw error
-                }
-            }
-            known[image] = task
-            return task
-        }
-        return try await fetching.value
-    }
-
-    /// - Throws: `EngineError`. Only an engine that does not answer is an outage; a registry that does not is the pull's own failure.
-    private func pull(_ image: String) async throws -> Image {
-        log.info("Pulling the image \(image)", metadata: ["image": "\(image)"])
-        let engine = engine
-        let log = log
-        let timeout = pullTimeout
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                var progress = PullProgress()
-                do {
-                    let chunks = try await engine.stream("POST", "/images/create?fromImage=\(percentEncoded(image))")
-                    for try await chunk in chunks {
-                        if let line = try progress.take(chunk) {
-                            log.info("Pulling \(image): \(line)", metadata: ["image": "\(image)"])
-                        }
-                    }
-                    try progress.end()
-                } catch let error as EngineError where !error.isOutage {
-                    throw EngineError(status: error.status, message: "the image \(image) could not be pulled: \(error.message)", isOutage: false)
-                }
-            }
-            group.addTask {
-                try await Task.sleep(for: timeout)
-                throw EngineError(message: "pulling \(image) took longer than \(timeout.text)", isOutage: false)
-            }
-            defer { group.cancelAll() }
-            _ = try await group.next()
-        }
-        guard let user = try await engine.imageUser(image) else {
-            throw EngineError(message: "the image \(image) could not be pulled: check its name and the registry", isOutage: false)
-        }
-        log.info("Pulled the image \(image)", metadata: ["image": "\(image)"])
-        return Image(user: user)
-    }
+    /// The pulls that are under way.
+    public func pulls() -> [Pull] { images.pulls }
 
     // MARK: Events
 

@@ -28,7 +28,7 @@ struct ContainerSpec: Encodable {
     /// - Parameter socket: for runners that have the engine make containers for their jobs.
     init(_ spec: RunnerSpec, socket: SocketMount?) {
         let pool = spec.pool
-        Image = pool.image
+        Image = "\(ImageName(pool.image))"
         if pool.command.isEmpty {
             Cmd = ["run", "--config", RunnerFiles.configuration]
         } else {
@@ -38,6 +38,7 @@ struct ContainerSpec: Encodable {
         Labels = [
             ContainerDriver.instanceLabel: spec.instance,
             ContainerDriver.runnerLabel: spec.runner,
+            ContainerDriver.imageLabel: Image,
             "autogit.pool": pool.name,
         ]
         StopSignal = pool.stopSignal

@@ -49,11 +49,15 @@ public struct Engine: Sendable {
     /// Calls the engine and returns the body of its answer as it comes, only as fast as it is read. It ends with its reader:
     /// see `HTTPClient.stream`.
     /// - Throws: `EngineError` for a status that is an error, in the engine's own words, and for no answer; `CancellationError`.
-    public func stream(_ method: String, _ path: String) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+    public func stream(
+        _ method: String, _ path: String, headers: [(String, String)] = []
+    ) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         let head: HTTPResponse
         let chunks: AsyncThrowingStream<[UInt8], any Error>
         do {
-            (head, chunks) = try await http.stream(request(method, path, timeout: nil))
+            var request = request(method, path, timeout: nil)
+            request.headers += headers
+            (head, chunks) = try await http.stream(request)
         } catch let error as TransferError {
             throw noAnswer(error)
         }
@@ -145,6 +149,8 @@ public struct Engine: Sendable {
         public var Names: [String]?
         /// All labels.
         public var Labels: [String: String]?
+        /// The id of the image that it was made of.
+        public var ImageID: String?
         /// Such as `created`, `running` or `exited`.
         public var State: String?
         /// When it was created, in seconds since 1970.
@@ -216,16 +222,19 @@ public struct Engine: Sendable {
     }
 
     /// Whether the engine has the image, under any of its names.
-    public func imageExists(_ image: String) async throws -> Bool { try await imageUser(image) != nil }
+    public func imageExists(_ image: String) async throws -> Bool { try await self.image(ImageName(image)) != nil }
 
-    /// The user that the image's configuration names, as it is written there; empty where it names none, nil where there is no such image.
-    func imageUser(_ image: String) async throws -> String? {
+    /// The image of that name; nil where there is none.
+    func image(_ name: ImageName) async throws -> Images.Image? {
         struct Inspected: Decodable {
             struct Config: Decodable { var User: String? }
+            var Id: String
             var Config: Config?
         }
-        let answer = try await call("GET", "/images/\(percentEncoded(image))/json", allowed: [404])
-        return answer.isSuccess ? try decode(Inspected.self, answer).Config?.User ?? "" : nil
+        let answer = try await call("GET", "/images/\(percentEncoded("\(name)"))/json", allowed: [404])
+        guard answer.isSuccess else { return nil }
+        let found = try decode(Inspected.self, answer)
+        return Images.Image(id: found.Id, user: found.Config?.User ?? "")
     }
 
     /// The content of a file of a container, running or not; nil when there is no such file.

@@ -30,6 +30,8 @@ public struct PoolView: Codable, Sendable, Equatable {
     public var reserved_memory_bytes: Int64?
     /// Requests for a job that an idle runner makes of GitLab in a second. Absent from a daemon before 0.4.
     public var requests_per_second: Double?
+    /// Its runners' image on its way; absent while none is, and from a daemon before 0.5.
+    public var pull: PullView?
     /// Its live runners by `RunnerView.status`; a status without any is absent.
     public var runners: [String: Int]
     /// Starts that failed in a row; a start that works sets it to 0.
@@ -60,5 +62,20 @@ public struct PoolView: Codable, Sendable, Equatable {
         self.failures = failures
         self.retry_at = retry_at
         self.last_error = last_error
+    }
+}
+
+/// An image that is being pulled.
+public struct PullView: Codable, Sendable, Equatable {
+    /// Its name, with its tag.
+    public var image: String
+    /// Bytes so far.
+    public var received_bytes: Int64
+    /// Bytes of all layers that are known so far; absent before any is.
+    public var total_bytes: Int64?
+    public init(image: String, received_bytes: Int64, total_bytes: Int64?) {
+        self.image = image
+        self.received_bytes = received_bytes
+        self.total_bytes = total_bytes
     }
 }

@@ -85,6 +85,7 @@ struct Hands: Sendable {
             if try await forge.runner(registration.id)?.description == name { try await forge.unregister(registration.id) }
         case .look(let place): return .objects(try await driver(place).list())
         case .removeOrphan(let place, let id): try await driver(place).remove(id)
+        case .refresh(let place, let image): try await driver(place).refresh(image: image)
         case .flush: try await flush()
         case .expire:
             do { try await store.forget(before: clock.now() + Beat.retention * -1) } catch { throw Trouble("\(error)", isOfStore: true) }

@@ -25,7 +25,16 @@ extension Coordinator {
     /// The runners that are not removed yet, the oldest first.
     public func runnerViews() -> [RunnerView] { state.runnerViews(at: clock.now()) }
     /// The configured pools, in the order of the configuration.
-    public func poolViews() -> [PoolView] { state.poolViews() }
+    public func poolViews() -> [PoolView] {
+        let pools = state.pools.map(\.pool)
+        return zip(pools, state.poolViews()).map { pool, view in
+            var view = view
+            // With its tag, the name begins like the pool's.
+            let pull = hands.drivers[pool.place]?.pulls().first { $0.image == pool.image || $0.image == pool.image + ":latest" }
+            view.pull = pull.map { PullView(image: $0.image, received_bytes: $0.received, total_bytes: $0.total) }
+            return view
+        }
+    }
 
     /// - Returns: nil when there is and was no such runner.
     public func runnerView(_ id: RunnerID) async throws -> RunnerView? {

@@ -40,6 +40,8 @@ public struct Settings: Sendable {
     public var stateDirectory: String
     /// The socket of a Docker-compatible engine; nil to use the first of the usual ones that answers.
     public var engineSocket: String?
+    /// Logins for registries of images; each registry once.
+    public var registries: [RegistryLogin]
     /// The resources that all runners together may be promised.
     public var budget: HostBudget
     /// At least one, each with a name of its own.

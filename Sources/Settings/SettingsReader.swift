@@ -82,7 +82,7 @@ struct SettingsReader {
     }
 
     mutating func settings(_ root: TOMLTable) -> Settings? {
-        unknownKeys(root, in: Section(name: ""), allowed: SettingsSchema.sections.map(\.name) + ["pool"])
+        unknownKeys(root, in: Section(name: ""), allowed: SettingsSchema.sections.map(\.name) + [SettingsSchema.registrySection, "pool"])
         var draft = SettingsDraft()
         for part in SettingsSchema.sections {
             let section = Section(name: part.name, table: table(root, part.name))
@@ -90,6 +90,7 @@ struct SettingsReader {
             if part.name == "gitlab" { checkGitLab(draft, section) }
         }
         let budget = HostBudget(memory: draft.memory ?? environment.machineMemory / 10 * 9, cpus: draft.cpus)
+        let registries = registries(root)
         let pools = pools(root, budget: budget)
         guard let url = draft.url, let token = draft.token else { return nil }
         return Settings(
@@ -98,12 +99,12 @@ struct SettingsReader {
                 projects: draft.projects, runnerURL: draft.runnerURL, cloneURL: draft.cloneURL,
                 proxy: draft.proxy.isEmpty ? environment.proxy : draft.proxy, caFile: draft.caFile),
             httpHost: draft.http.host, httpPort: draft.http.port, controlSocket: draft.controlSocket, controlToken: draft.controlToken,
-            stateDirectory: draft.stateDirectory, engineSocket: draft.engineSocket, budget: budget, pools: pools)
+            stateDirectory: draft.stateDirectory, engineSocket: draft.engineSocket, registries: registries, budget: budget, pools: pools)
     }
 
     /// Reads all keys of a section from their table.
     /// - Parameter nested: tables within it, which are read by themselves.
-    private mutating func read<Target>(_ keys: [SettingKey<Target>], _ section: Section, and nested: [String] = [], into target: inout Target) {
+    mutating func read<Target>(_ keys: [SettingKey<Target>], _ section: Section, and nested: [String] = [], into target: inout Target) {
         unknownKeys(section.table, in: section, allowed: keys.map(\.name) + nested)
         for key in keys { key.read(&self, section, &target) }
     }

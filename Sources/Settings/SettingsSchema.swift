@@ -66,6 +66,17 @@ public enum SettingsSchema {
             ]),
     ]
 
+    /// The section of tables that are named by registries.
+    static let registrySection = "registry"
+
+    /// The keys of `[registry."HOST:PORT"]`.
+    static let registry: [SettingKey<RegistryDraft>] = [
+        .string("username", \.username, example: .string("autogit"), "the account, for the runner's image and those of jobs") {
+            $0.isEmpty || $0.contains(":") ? "\"\($0)\" is not a valid user name: it is not empty and contains no colon" : nil
+        },
+        .secret("password_file", \.password, example: "/srv/autogit/registry-password", "a file with its password or token"),
+    ]
+
     /// The keys of `[[pool]]`.
     public static let pool: [SettingKey<Pool>] = [
         .string("name", \.name, example: .string("default"), "letters, digits, - _ and .; each pool its own") {
@@ -103,6 +114,9 @@ public enum SettingsSchema {
             parse: registration, print: text(of:)),
         .table("env", \.env, example: ["NAME": "value"], "environment variables of jobs"),
         .string("image", \.image, driver: .container, "the runner's own image") { $0.isEmpty ? "must not be empty" : nil },
+        .parsed(
+            "pull", \.pull, driver: .container, "or \"newer\", once a day, or \"always\", at each start",
+            hint: "expected \"missing\", \"newer\" or \"always\"", parse: ImagePull.init(rawValue:), print: \.rawValue),
         .string("network", \.network, driver: .container, example: .string("runners"), "the engine's network"),
         .strings("mounts", \.mounts, driver: .container, example: ["/srv/data:/data:ro"], "bind mounts of jobs") {
             isMount($0) ? nil : "\"\($0)\" is not a valid mount, for example /host/path:/container/path:ro"
@@ -245,6 +259,12 @@ public struct SettingsDraft: Sendable {
     var engineSocket: String?
     var memory: Int64?
     var cpus: Double?
+}
+
+/// A login for a registry while it is read.
+struct RegistryDraft: Sendable {
+    var username: String?
+    var password: Secret?
 }
 
 struct ListenAddress: Sendable {

@@ -1,5 +1,6 @@
 import Fleet
 import FoundationEssentials
+import TOMLKit
 
 #if canImport(Glibc)
     import Glibc
@@ -38,5 +39,35 @@ extension SettingsReader {
             return nil
         }
         return Secret(value)
+    }
+}
+
+/// Logins for registries.
+extension SettingsReader {
+    mutating func registries(_ root: TOMLTable) -> [RegistryLogin] {
+        let name = SettingsSchema.registrySection
+        guard let all = table(root, name) else { return [] }
+        let example = "[registry.\"registry.home:5000\"]"
+        return all.keys.sorted().compactMap { host in
+            guard let entries = all[host]?.table else {
+                // Without its quotes the host's name is a table in a table.
+                fail(Section(name: name), host, "expected a section for a registry, with its name in quotes: \(example)")
+                return nil
+            }
+            let section = Section(name: "\(name).\(host)", table: entries)
+            if let part = entries.keys.first(where: { entries[$0]?.table != nil }) {
+                fail(section, part, "is not a setting: a registry's name stands in quotes, for example \(example)")
+                return nil
+            }
+            guard !host.isEmpty, !host.contains("/"), !host.contains(where: \.isWhitespace) else {
+                fail(section, nil, "\"\(host)\" is not the name of a registry, for example \(example)")
+                return nil
+            }
+            var draft = RegistryDraft()
+            read(SettingsSchema.registry, section, into: &draft)
+            for key in SettingsSchema.registry where entries[key.name] == nil { fail(section, key.name, "is required: \(key.summary)") }
+            guard let username = draft.username, let password = draft.password else { return nil }
+            return RegistryLogin(registry: host, username: username, password: password)
+        }
     }
 }

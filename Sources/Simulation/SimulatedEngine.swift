@@ -299,7 +299,7 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
             engine.containers(of: .container).map {
                 DriverObject(
                     id: $0.spec.runner, runner: $0.spec.runner, running: $0.state != "exited", started: $0.state == "running",
-                    exitCode: $0.state == "exited" ? $0.exitCode : nil, isCutOff: $0.cutOffSince != nil)
+                    exitCode: $0.state == "exited" ? $0.exitCode : nil, retirement: $0.cutOffSince == nil ? nil : .cutOff)
             }
         }
     }

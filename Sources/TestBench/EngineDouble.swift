@@ -94,7 +94,7 @@ public final class EngineDouble: Sendable {
         if state.withLock({ $0.hanging.contains(call) }) { return connection.waitForEnd() }
         switch call {
         case "GET /_ping": connection.answer(200, "OK")
-        case "GET /images/json": connection.answer(200, "{}")
+        case "GET /images/json": connection.answer(200, #"{"Id":"sha256:0"}"#)
         case "POST /volumes/create": connection.answer(201, "{}")
         case "POST /containers/create": create(request, name: query, connection)
         case "PUT /containers/archive", "POST /containers/kill": connection.answer(200)

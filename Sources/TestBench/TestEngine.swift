@@ -27,23 +27,31 @@ public struct TestEngine: Sendable {
     }
 
     /// Starts `podman system service` with a storage of its own, which is kept for the next run because it contains images.
+    /// - Parameter registry: the address of one that is trusted without TLS.
     /// - Throws: when Podman is missing, or does not answer within ten seconds.
-    public static func start(http: HTTPClient = HTTPClient()) async throws -> TestEngine {
+    public static func start(registry: String? = nil, http: HTTPClient = HTTPClient()) async throws -> TestEngine {
         let directory = "/var/tmp/autogit-engine-\(getuid())"
         let run = "\(directory)/run"
         try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         // Alone in its folder, as Podman's is in people's homes.
-        let socket = "\(run)/service-\(getpid())/podman.sock"
-        try FileManager.default.createDirectory(atPath: "\(run)/service-\(getpid())", withIntermediateDirectories: true)
+        let folder = "\(run)/service-\(getpid())" + (registry == nil ? "" : "-registry")
+        let socket = "\(folder)/podman.sock"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         unlink(socket)
         let configuration = "\(directory)/containers.conf"
         try machineSettings(directory).write(toFile: configuration, atomically: true, encoding: .utf8)
+        var environment = ["CONTAINERS_CONF": configuration]
+        if let registry {
+            environment["CONTAINERS_REGISTRIES_CONF"] = "\(directory)/registries-\(registry).conf"
+            try "[[registry]]\nlocation = \"\(registry)\"\ninsecure = true\n"
+                .write(toFile: "\(directory)/registries-\(registry).conf", atomically: true, encoding: .utf8)
+        }
         return try await start(
             Service(
                 program: "podman",
                 arguments: [
                     "--root", "\(directory)/storage", "--runroot", run, "--tmpdir", "\(run)/tmp", "system", "service", "--time=0", "unix://\(socket)",
-                ], environment: ["CONTAINERS_CONF": configuration], directory: directory), at: socket, directory, http)
+                ], environment: environment, directory: directory), at: socket, directory, http)
     }
 
     /// The other real engine, for the few tests that need it.

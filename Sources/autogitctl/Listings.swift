@@ -122,12 +122,18 @@ struct Pools: AsyncParsableCommand {
         var table = Table("NAME", "DRIVER", "EXECUTOR", "TAGS", "STATE", "RUNNERS", "WARM", "COOLDOWN", "REQUESTS", "LAST ERROR")
         for view in views {
             let tags = (view.tags + (view.run_untagged ? ["(untagged)"] : [])).joined(separator: ",")
-            let state = view.paused ? "paused" : view.failures > 0 ? "\(view.failures) failed starts" : "ok"
+            let state = view.pull.map(Self.progress) ?? (view.paused ? "paused" : view.failures > 0 ? "\(view.failures) failed starts" : "ok")
             table.add(
                 view.name, view.driver, view.executor, tags, state, "\(view.runners.values.reduce(0, +))/\(view.max_runners)", "\(view.warm)",
                 seconds(view.cooldown), requests(view), view.failures > 0 ? view.last_error : nil)
         }
         return table
+    }
+}
+
+extension Pools {
+    static func progress(_ pull: PullView) -> String {
+        pull.total_bytes.map { "pulling, \(pull.received_bytes >> 20) of \($0 >> 20) MiB" } ?? "pulling"
     }
 }
 

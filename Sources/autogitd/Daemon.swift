@@ -44,7 +44,10 @@ struct Daemon {
         let coordinator = Coordinator(
             .init(settings), forges: [ForgeID(settings.gitlab.name): forge],
             drivers: [
-                Place(.local, .container): ContainerDriver(engine: engine, instance: memory.instance, log: log),
+                Place(.local, .container): ContainerDriver(
+                    engine: engine, instance: memory.instance,
+                    registries: RegistryAccess(
+                        settings.registries, files: RegistryAccess.files(ofUser: getuid(), environment: ProcessInfo.processInfo.environment)), log: log),
                 Place(.local, .scope): ScopeDriver(
                     manager: UnitManager(address: "unix:path=/run/user/\(getuid())/bus"), stateDirectory: settings.stateDirectory,
                     instance: memory.instance),

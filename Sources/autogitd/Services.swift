@@ -116,7 +116,8 @@ struct Reloader: Service {
             log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
             if view.needs_restart {
                 log.warning(
-                    "Some changes take effect after a restart only ([gitlab] except poll_interval, [listen], [state], [engine]): systemctl restart autogit")
+                    "Some changes take effect after a restart only ([gitlab] except poll_interval, [listen], [state], [engine], [registry]): systemctl restart autogit"
+                )
             }
             await tell()
             return view
@@ -140,6 +141,6 @@ extension Settings {
             || gitlab.runnerURL != new.gitlab.runnerURL || gitlab.cloneURL != new.gitlab.cloneURL || gitlab.proxy != new.gitlab.proxy
             || gitlab.projects != new.gitlab.projects || gitlab.caFile != new.gitlab.caFile || httpHost != new.httpHost || httpPort != new.httpPort
             || controlSocket != new.controlSocket || controlToken != new.controlToken || stateDirectory != new.stateDirectory
-            || engineSocket != new.engineSocket
+            || engineSocket != new.engineSocket || registries != new.registries
     }
 }

@@ -28,6 +28,9 @@ struct Understood: CustomStringConvertible {
             "engine    \(settings.engineSocket ?? "the first that answers")",
             "budget    memory \((settings.budget.memory ?? 0) >> 20) MiB, CPUs \(settings.budget.cpus.map { "\($0)" } ?? "unbounded")",
         ]
+        if !settings.registries.isEmpty {
+            lines.append("logins    \(settings.registries.map { "\($0.username) at \($0.registry)" }.joined(separator: ", "))")
+        }
         for pool in settings.pools {
             lines.append("pool      \(pool.name): " + keys(of: pool).map { "\($0.name) \(text($0.value))" }.joined(separator: ", "))
         }
@@ -69,7 +72,8 @@ struct Understood: CustomStringConvertible {
             url: settings.gitlab.url, gitlab_name: settings.gitlab.name, webhook_secret: settings.gitlab.webhookSecret != nil,
             poll_interval: settings.gitlab.pollInterval.inSeconds, projects: settings.gitlab.projects, http: "\(settings.httpHost):\(settings.httpPort)",
             control: settings.controlSocket, state: settings.stateDirectory, engine: settings.engineSocket, memory_budget_bytes: settings.budget.memory,
-            cpu_budget: settings.budget.cpus, pools: settings.pools.map(PoolDocument.init), notes: settings.notes, warnings: warnings)
+            cpu_budget: settings.budget.cpus, registries: settings.registries.map(\.registry), pools: settings.pools.map(PoolDocument.init),
+            notes: settings.notes, warnings: warnings)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(document), as: UTF8.self)
@@ -88,6 +92,7 @@ struct Understood: CustomStringConvertible {
         var engine: String?
         var memory_budget_bytes: Int64?
         var cpu_budget: Double?
+        var registries: [String]
         var pools: [PoolDocument]
         var notes: [String]
         var warnings: [String]

@@ -19,7 +19,7 @@ import Testing
         double = try EngineDouble(socket: "\(scratch.path)/s")
         let pauses = pauses
         driver = ContainerDriver(
-            engine: Engine(socket: double.socket, http: HTTPClient()), instance: "i", pullTimeout: .seconds(60),
+            engine: Engine(socket: double.socket, http: HTTPClient()), instance: "i", pullSilence: .seconds(60),
             log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         ) { pauses.note($0) }
     }
@@ -83,6 +83,48 @@ import Testing
         let error = try await failure { _ = try await driver.create(spec) }
         #expect(error.description.contains(words) && error.description.contains("registry.example/image:1"), "\(error)")
         #expect(!error.isOutage)
+    }
+
+    /// However long a pull takes, it may go on; one that says nothing is given up, and it was the registry's fault.
+    @Test func aPullThatSaysNothingIsGivenUp() async throws {
+        let path = "\(scratch.path)/silent"
+        let server = try BareServer(path: path) { request, connection in
+            guard request.method == "POST", request.target.contains("/images/create") else {
+                _ = connection.answer(404)
+                return
+            }
+            _ = connection.head(200)
+            _ = connection.send(Array(#"{"status":"Trying to pull"}"#.utf8))
+            connection.waitForEnd()
+        }
+        defer { server.stop() }
+        let driver = ContainerDriver(
+            engine: Engine(socket: path, http: HTTPClient()), instance: "i", pullSilence: .milliseconds(50),
+            log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let error = try await failure { _ = try await driver.create(spec) }
+        #expect(!error.isOutage && error.description.contains("registry.example/image:1") && error.description.contains("nothing was heard"), "\(error)")
+        #expect(driver.pulls().isEmpty)
+    }
+
+    /// As Docker and Podman tell it, layer by layer.
+    @Test func theProgressOfAllLayersIsAddedUp() throws {
+        var progress = PullProgress()
+        #expect(progress.total == nil && progress.received == 0)
+        for line in [
+            #"{"status":"Pulling fs layer","progressDetail":{},"id":"a"}"#,
+            #"{"status":"Downloading","progressDetail":{"current":10,"total":100},"id":"a"}"#,
+            #"{"status":"Downloading","progressDetail":{"current":70,"total":50},"id":"b"}"#,
+            #"{"status":"Downloading","progressDetail":{"current":-1,"total":0},"id":"c"}"#,
+        ] { _ = try progress.take(Array((line + "\n").utf8)) }
+        #expect(progress.received == 60 && progress.total == 150)
+        _ = try progress.take(Array((#"{"status":"Download complete","progressDetail":{},"id":"a"}"# + "\n").utf8))
+        _ = try progress.take(Array((#"{"status":"Extracting","progressDetail":{"current":1,"total":400},"id":"a"}"# + "\n").utf8))
+        #expect(progress.received == 150 && progress.total == 150)
+        for layer in 0..<2000 {
+            let line = #"{"status":"Downloading","progressDetail":{"current":9223372036854775807,"total":9223372036854775807},"id":"\#(layer)"}"#
+            _ = try progress.take(Array((line + "\n").utf8))
+        }
+        #expect(progress.received == progress.total && progress.received > 0)
     }
 
     /// However much an engine has to say, a part of it is enough.

@@ -30,7 +30,7 @@ import Testing
         pool.command = ["runner", "--flag"]
         let spec = RunnerSpec(runner: "abc", instance: "i", pool: pool)
         #expect(!"\(ContainerSpec(spec, socket: nil))".contains("glrt"))
-        let archive = RunnerArchive.bytes(for: spec, RunnerCredentials(.init(url: "http://h"), token: Secret("glrt-\"x")), engineSocket: "/e.sock")
+        let archive = RunnerArchive(spec, RunnerCredentials(.init(url: "http://h"), token: Secret("glrt-\"x"))).bytes
         let text = String(decoding: archive, as: UTF8.self)
         #expect(text.contains(#"token = "glrt-\"x""#) && archive.count % 512 == 0)
     }

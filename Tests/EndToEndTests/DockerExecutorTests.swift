@@ -1,6 +1,7 @@
 import ControlModel
 import Foundation
 import FakeGitLab
+import HTTPTransfer
 import TestBench
 import Testing
 
@@ -10,7 +11,7 @@ extension EndToEndTests {
     /// The same image has git for the helper; jobs are in another than the runner's.
     private func dockerRig(
         pipeline: String, pool: String = "", docker: String = "", dialect: String = "19", engine: TestEngine? = nil, tls: Bool = false,
-        cooldown: String = "2s"
+        cooldown: String = "2s", settings: String = ""
     ) async throws -> (rig: Rig, project: Project) {
         let shared = try await TestEngine.shared.value
         try await (engine ?? shared).ensureBusybox()
@@ -28,6 +29,7 @@ extension EndToEndTests {
                 helper_image = "\(TestEngine.runner)"
                 service_memory = "32MiB"
                 \(docker)
+                \(settings)
                 """, engine: engine, tls: tls)
         let project = try await rig.gitlab.instance.addProject(path: "root/docker", pipelineFile: pipeline)
         _ = await rig.gitlab.instance.addHook(project: project.id, url: "\(rig.daemon.url)/webhook/job", secret: rig.daemon.webhookSecret)
@@ -185,6 +187,36 @@ extension EndToEndTests {
         #expect(try await rig.daemon.isEmptied())
         #expect(try await rig.engine.madeForJobs() == [])
         try await rig.end()
+    }
+
+    // MARK: Private registries
+
+    /// Neither the engine nor the project knows the password: the runner's configuration does, and no job sees it.
+    @Test(.enabled(if: TestRegistry.program != nil, "docker-registry can't be had: see scripts/bootstrap"))
+    func aJobsImageComesFromAPrivateRegistryAndTheJobDoesNotSeeTheLogin() async throws {
+        let registry = try await TestRegistry.start()
+        let engine = try await TestEngine.start(registry: registry.address)
+        try await engine.ensureBusybox()
+        let image = try await registry.push(TestEngine.busybox, from: engine.engine, as: "team/tools")
+        let password = "/tmp/autogit-registry-password-\(getpid())"
+        _ = FileManager.default.createFile(atPath: password, contents: Data(TestRegistry.password.utf8), attributes: [.posixPermissions: 0o600])
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                own:
+                  image: \(image)
+                  script: ["env", "ls -la / /root 2>&1 || true", "echo end of $CI_JOB_NAME"]
+                """, engine: engine,
+            settings: "[registry.\"\(registry.address)\"]\nusername = \"\(TestRegistry.username)\"\npassword_file = \"\(password)\"")
+        let trace = try await run(rig, project)[0]
+        #expect(trace.contains("end of own") && trace.contains("/root/.docker/config.json"), "the runner says where its login is from: \(trace)")
+        let secrets = [TestRegistry.password, Data("\(TestRegistry.username):\(TestRegistry.password)".utf8).base64EncodedString()]
+        for text in [trace, rig.daemon.log] { #expect(!secrets.contains { text.contains($0) }) }
+        try await rig.end()
+        try await engine.engine.call("DELETE", "/images/\(percentEncoded(image))")
+        try FileManager.default.removeItem(atPath: password)
+        await engine.stop()
+        await registry.stop()
     }
 
     // MARK: An engine that is restarted

@@ -10,8 +10,8 @@ import Testing
         scene.pass(.milliseconds(5))
         scene.take(.done(.look(Scene.place), .success(.objects(objects))))
     }
-    private func object(_ id: RunnerID, running: Bool = true, started: Bool = true, isCutOff: Bool = false) -> DriverObject {
-        DriverObject(id: "c-\(id)", runner: id, running: running, started: started, exitCode: nil, isCutOff: isCutOff)
+    private func object(_ id: RunnerID, running: Bool = true, started: Bool = true, retirement: DriverObject.Retirement? = nil) -> DriverObject {
+        DriverObject(id: "c-\(id)", runner: id, running: running, started: started, exitCode: nil, retirement: retirement)
     }
     private func step(_ scene: inout Scene, _ action: Action, _ result: Result<Answer, Trouble> = .success(.done)) {
         scene.take(.decided(action))
@@ -29,7 +29,7 @@ import Testing
         scene.add("one", phase, job: job)
         look(&scene, [object("one")])
         #expect(!scene.plan().contains { if case .leave = $0 { true } else { false } })
-        look(&scene, [object("one", isCutOff: true)])
+        look(&scene, [object("one", retirement: .cutOff)])
         #expect(scene.plan().actions.contains(.leave("one", reason: "the engine was restarted with another socket", failed: false)))
         scene.take(.decided(.leave("one", reason: "r", failed: false)))
         scene.queue(1)
@@ -43,8 +43,63 @@ import Testing
         let memory = Memory(instance: "i", jobs: [], runners: [scene.state.runners["one"]].compactMap { $0 }, finishedJobs: [], pausedPools: [])
         scene = Scene()
         scene.take(.remembered(memory))
-        look(&scene, [object("one", isCutOff: true)])
+        look(&scene, [object("one", retirement: .cutOff)])
         #expect(scene.plan().contains { if case .leave = $0 { true } else { false } })
+    }
+
+    // MARK: Images
+
+    private func newest(_ image: String) -> Pool {
+        var pool = Scene.pool()
+        (pool.image, pool.pull) = (image, .newer)
+        return pool
+    }
+
+    private func refreshes(_ scene: Scene) -> [Action] { scene.plan().actions.filter { if case .refresh = $0 { true } else { false } } }
+
+    /// Once a day, in the background, and not while runners of a fresh start want the registry.
+    @Test func aPoolThatWantsTheNewestImageAsksForItOnceADay() {
+        var scene = Scene([newest("i:1"), newest("i:1"), Scene.pool("other")])
+        let action = Action.refresh(Scene.place, image: "i:1")
+        scene.take(.configured(scene.state.configuration))
+        scene.state.places[Scene.place]?.refreshes["i:1"]?.at = scene.now + Beat.firstRefresh
+        #expect(refreshes(scene) == [])
+        scene.pass(Beat.firstRefresh)
+        #expect(refreshes(scene) == [action])
+        step(&scene, action)
+        #expect(refreshes(scene) == [] && scene.plan().actions.contains(.look(Scene.place)), "runners of the old image are looked for")
+        scene.take(.decided(.look(Scene.place)))
+        scene.pass(Beat.refresh)
+        #expect(refreshes(scene) == [action])
+        // No pool names it any more.
+        scene.take(.configured(.init(pools: [Scene.pool()], budget: HostBudget(), pollInterval: .seconds(30))))
+        #expect(refreshes(scene) == [])
+    }
+
+    /// The registry is away. It is told once, and the image that is there stays in use.
+    @Test func aRegistryThatIsAwayIsToldOfOnceAndAskedAgain() {
+        var scene = Scene([newest("i:1")])
+        let action = Action.refresh(Scene.place, image: "i:1")
+        func told() -> Int { scene.events.count { if case .imageNotRefreshed = $0.kind { true } else { false } } }
+        for _ in 0..<3 {
+            step(&scene, action, .failure(Trouble("no route to registry", isOutage: false)))
+            #expect(refreshes(scene) == [])
+            scene.pass(Beat.refreshAgain)
+            #expect(refreshes(scene) == [action])
+        }
+        #expect(told() == 1)
+        scene.queue(1)
+        #expect(scene.plan().launches == ["p:1"])
+        step(&scene, action)
+        step(&scene, action, .failure(Trouble("no route to registry", isOutage: false)))
+        #expect(told() == 2)
+    }
+
+    @Test func aRunnerOfAnOlderImageDrains() {
+        var scene = Scene()
+        scene.add("one", job: 7)
+        look(&scene, [object("one", retirement: .imageReplaced)])
+        #expect(scene.plan().actions.contains(.leave("one", reason: "there is a newer image", failed: false)))
     }
 
     // MARK: Pausing

@@ -50,7 +50,7 @@ final class EngineDouble: Sendable {
 
     private static func route(_ engine: RouterGroup<BasicRequestContext>, _ shelf: Shelf) {
         engine.get("_ping") { _, _ in "OK" }
-        engine.get("images/**") { _, _ in "{}" }
+        engine.get("images/**") { _, _ in #"{"Id":"sha256:0"}"# }
         engine.post("volumes/create") { _, _ in Response(status: .created, body: .init(byteBuffer: ByteBuffer(string: "{}"))) }
         for list in ["networks", "volumes"] { engine.get("\(list)") { _, _ in list == "volumes" ? "{}" : "[]" } }
         engine.get("events") { _, _ in

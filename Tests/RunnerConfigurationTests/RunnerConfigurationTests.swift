@@ -7,12 +7,16 @@ import Testing
 @Suite struct RunnerConfigurationTests {
     private let token = Secret("glrt-t1_abcdefghij")
 
-    private func table(_ pool: Pool, _ access: RunnerAccess = RunnerAccess(url: "http://h"), _ place: RunnerSurroundings = .init(engineSocket: "/run/engine/e.sock")) throws -> TOMLTable {
+    private func table(
+        _ pool: Pool, _ access: RunnerAccess = RunnerAccess(url: "http://h"), _ place: RunnerSurroundings = .init(engineSocket: "/run/engine/e.sock")
+    ) throws -> TOMLTable {
         let spec = RunnerSpec(runner: "abcd2345", instance: "inst", pool: pool)
         return try TOMLTable(string: RunnerConfiguration(spec, RunnerCredentials(access, token: token), place).text)
     }
 
-    private func runner(_ pool: Pool, _ access: RunnerAccess = RunnerAccess(url: "http://h"), _ place: RunnerSurroundings = .init(engineSocket: "/run/engine/e.sock")) throws -> TOMLTable {
+    private func runner(
+        _ pool: Pool, _ access: RunnerAccess = RunnerAccess(url: "http://h"), _ place: RunnerSurroundings = .init(engineSocket: "/run/engine/e.sock")
+    ) throws -> TOMLTable {
         try #require(try table(pool, access, place)["runners"]?.array?.first?.table)
     }
 

@@ -230,6 +230,29 @@ import Testing
         #expect(throws: InvalidSettings.self) { try proxy("proxy = { ftp_proxy = \"x\" }") }
     }
 
+    // MARK: Registries
+
+    @Test func registriesHaveLoginsOfTheirOwn() throws {
+        try secret("registry", "pass word\n", mode: 0o600)
+        let settings = try parse(minimal + "\n[registry.\"registry.home:5000\"]\nusername = \"u\"\npassword_file = \"DIR/registry\"\n")
+        #expect(settings.registries == [RegistryLogin(registry: "registry.home:5000", username: "u", password: Secret("pass word"))])
+        #expect(!"\(settings.registries)".contains("pass word"))
+    }
+
+    @Test(arguments: [
+        ("[registry.home]\nusername = \"u\"\npassword_file = \"/nowhere\"", "registry.home.password_file", 1),
+        ("[registry.\"a:1\"]\nusername = \"u:v\"\npassword_file = \"/nowhere\"", "registry.a:1.username", 2),
+        ("[registry.\"a:1\"]\nusername = \"u\"", "registry.a:1.password_file", 1),
+        ("[registry.registry.home]\nusername = \"u\"", "registry.registry.home", 1),
+        ("[registry]\nusername = \"u\"", "registry.username", 1),
+        ("[registry.\"a/b\"]\nusername = \"u\"\npassword_file = \"/nowhere\"", "registry.a/b", 1),
+        ("registry = 1", "registry", 1),
+    ])
+    func wrongRegistriesAreRefusedWithTheWayOut(text: String, key: String, count: Int) throws {
+        let found = errors(text + "\n" + minimal)
+        #expect(found.contains { $0.key == key } && found.count == count, "\(found)")
+    }
+
     // MARK: Documentation
 
     private func document(_ path: String) throws -> String {
@@ -241,7 +264,8 @@ import Testing
     private var everyKey: [(section: String, keys: [(name: String, line: String)])] {
         SettingsSchema.sections.map { section in
             ("[\(section.name)]", section.keys.map { ($0.name, $0.exampleLine(defaults: SettingsDraft())) })
-        } + [("[[pool]]", SettingsSchema.pool.map { ($0.name, $0.exampleLine(defaults: Pool(name: ""))) })]
+        } + [("[registry.\"registry.home:5000\"]", SettingsSchema.registry.map { ($0.name, $0.exampleLine(defaults: RegistryDraft())) })]
+            + [("[[pool]]", SettingsSchema.pool.map { ($0.name, $0.exampleLine(defaults: Pool(name: ""))) })]
             + SettingsSchema.poolSections.map { section in
                 ("[pool.\(section.name)]", section.keys.map { ($0.name, $0.exampleLine(defaults: Pool(name: ""))) })
             }
@@ -270,7 +294,11 @@ import Testing
         let text = try document("packaging/etc/autogit.toml").split(separator: "\n", omittingEmptySubsequences: false)
             .map { $0.wholeMatch(of: /#[\[a-z].*/) != nil ? $0.dropFirst() : $0 }.joined(separator: "\n")
         let keys = Set(errors(text).map { $0.key ?? "" })
-        #expect(keys.isSubset(of: ["gitlab.token_file", "gitlab.webhook_secret_file", "gitlab.ca_file", "listen.control_token_file"]), "\(errors(text))")
+        #expect(
+            keys.isSubset(of: [
+                "gitlab.token_file", "gitlab.webhook_secret_file", "gitlab.ca_file", "listen.control_token_file",
+                "registry.registry.home:5000.password_file",
+            ]), "\(errors(text))")
     }
 
     // MARK: Units

@@ -6,6 +6,16 @@ public enum DriverKind: String, Sendable, CaseIterable {
     case scope
 }
 
+/// When an image is fetched from its registry.
+public enum ImagePull: String, Sendable, CaseIterable {
+    /// When the engine doesn't have it.
+    case missing
+    /// Then, and once a day in the background if the registry has another.
+    case newer
+    /// Before each start.
+    case always
+}
+
 /// A kind of runner, as configured.
 public struct Pool: Sendable, Equatable {
     /// Whose jobs a pool's runners are offered (`register`): the whole instance's, a group's or a project's. A group or project is
@@ -30,6 +40,8 @@ public struct Pool: Sendable, Equatable {
     public var runUntagged: Bool
     /// The runner's own, for containers.
     public var image: String
+    /// When the engine asks the registry for that image. Not for scopes.
+    public var pull: ImagePull
     /// The whole command line of the runner. Empty means gitlab-runner's: in a container as arguments to the
     /// image's own entrypoint, in a scope the `gitlab-runner` of the host.
     public var command: [String]
@@ -113,6 +125,7 @@ public struct Pool: Sendable, Equatable {
         tags = []
         runUntagged = false
         image = "docker.io/gitlab/gitlab-runner:alpine"
+        pull = .missing
         command = []
         details = Details(docker: DockerExecutor(), runnerSettings: [:])
         cache = .volume

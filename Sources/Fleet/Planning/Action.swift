@@ -35,6 +35,8 @@ public enum Action: Sendable, Hashable {
     case unregister(RegistrationRef, name: String)
     case look(Place)
     case removeOrphan(Place, RunnerID)
+    /// Asks the registry for a newer image.
+    case refresh(Place, image: String)
     case flush
     /// Deletes jobs and runners that have been over for longer than `Beat.retention`.
     case expire
@@ -48,6 +50,7 @@ public enum Action: Sendable, Hashable {
         case registration(RegistrationRef)
         case place(Place)
         case orphan(RunnerID)
+        case image(Place, String)
         case store
         case history
     }
@@ -65,6 +68,7 @@ public enum Action: Sendable, Hashable {
         case .unregister(let registration, _): .registration(registration)
         case .look(let place): .place(place)
         case .removeOrphan(_, let id): .orphan(id)
+        case .refresh(let place, let image): .image(place, image)
         case .flush: .store
         case .expire: .history
         }

@@ -66,7 +66,11 @@ extension Planner {
     private static func unwanted(_ runner: Runner, _ progress: Progress, _ pool: Pool?) -> String? {
         guard let pool else { return "its pool is no longer configured" }
         if !runner.isAsIn(pool) { return "its pool is another now" }
-        return progress.isCutOff ? "the engine was restarted with another socket" : nil
+        return switch progress.retirement {
+        case .cutOff: "the engine was restarted with another socket"
+        case .imageReplaced: "there is a newer image"
+        case nil: nil
+        }
     }
 
     /// Only GitLab knows whether it has called. While GitLab is away, a runner can't call and nobody can ask, so that

@@ -10,10 +10,19 @@ public struct DriverObject: Sendable, Equatable {
     public var started: Bool
     /// nil while it runs, and where the list does not have it.
     public var exitCode: Int?
-    /// It can no longer have containers made for its jobs, because the engine was restarted with another socket.
-    public var isCutOff: Bool
-    public init(id: String, runner: RunnerID, running: Bool, started: Bool, exitCode: Int?, isCutOff: Bool = false) {
-        self.isCutOff = isCutOff
+    /// Why it should get no more jobs; nil where nothing is known against it.
+    public var retirement: Retirement?
+
+    /// What makes a runner that works worse than a new one.
+    public enum Retirement: Sendable, Equatable {
+        /// It can no longer have containers made for its jobs, because the engine was restarted with another socket.
+        case cutOff
+        /// Its pool wants the newest image, and there is a newer one.
+        case imageReplaced
+    }
+
+    public init(id: String, runner: RunnerID, running: Bool, started: Bool, exitCode: Int?, retirement: Retirement? = nil) {
+        self.retirement = retirement
         self.started = started
         self.id = id
         self.runner = runner
@@ -61,12 +70,38 @@ public protocol RunnerDriver: Sendable {
     /// followed.
     /// - Throws: when the output can't be read; the stream also throws when it breaks off.
     func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error>
+    /// Fetches an image again, if its registry has another. Where there are no images, nothing.
+    /// - Throws: when it could not be fetched; the one that is there stays in use.
+    func refresh(image: String) async throws
+    /// The pulls that are under way now.
+    func pulls() -> [Pull]
     /// Reports of changes to runners of our instance, until the reader stops. For one reader at a time. Begins with `resync` once it is connected,
     /// reconnects by itself, and has another `resync` then.
     func events() -> AsyncStream<DriverEvent>
 }
 
+/// An image on its way.
+public struct Pull: Sendable, Equatable {
+    /// Its name, with its tag.
+    public var image: String
+    /// Bytes so far.
+    public var received: Int64
+    /// Bytes of all parts that are known so far, which may become more; nil before any is.
+    public var total: Int64?
+    public init(image: String, received: Int64, total: Int64?) {
+        self.image = image
+        self.received = received
+        self.total = total
+    }
+
+    /// For people.
+    public var text: String { total.map { "\(received >> 20) of \($0 >> 20) MiB" } ?? "waiting for the registry" }
+}
+
 extension RunnerDriver {
+    public func refresh(image: String) async throws {}
+    public func pulls() -> [Pull] { [] }
+
     /// Removes a runner of which nothing is known but its id.
     public func remove(_ runner: RunnerID) async throws { try await remove(Remains(runner)) }
 }

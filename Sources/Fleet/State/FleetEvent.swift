@@ -16,7 +16,7 @@ public struct FleetEvent: Sendable, Equatable {
         case quarantined(String), poolRecovered, poolPaused, poolResumed
         // Of the world around.
         case gitlabTrouble(String, tokenRefused: Bool), gitlabAnswers, pollRemark(String), pollComplete
-        case driverTrouble(String), driverAnswers
+        case driverTrouble(String), driverAnswers, imageNotRefreshed(String)
         case storeTrouble(String), storeWorks
         case orphan, orphanStays(String), ghost, ghostStays(String), sweepTrouble(String)
         case unusableHook(String)

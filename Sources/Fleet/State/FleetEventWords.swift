@@ -43,6 +43,7 @@ extension FleetEvent {
         case .pollComplete: "Polling sees everything again"
         case .driverTrouble: "Cannot ask what runs runners; trying again"
         case .driverAnswers: "What runs runners answers again"
+        case .imageNotRefreshed: "Cannot ask for a newer image; the one that is there stays in use"
         case .storeTrouble: "Cannot write the state; is the disk full? Trying again"
         case .storeWorks: "The state can be written again"
         case .orphan: "Removing an orphan of ours"
@@ -70,7 +71,7 @@ extension FleetEvent {
         case .exited(_, let expected): expected ? .info : .warning
         case .poolRecovered, .poolPaused, .poolResumed, .gitlabAnswers, .driverAnswers, .storeWorks, .unusableHook, .evacuating, .foundAgain: .notice
         case .jobGone, .jobReplaced, .jobRefused, .dismissedByForce, .startUnclear, .startInterrupted, .lastLines, .outOfMemory, .stepFailed, .pollRemark,
-            .orphan, .ghost, .sweepTrouble:
+            .orphan, .ghost, .sweepTrouble, .imageNotRefreshed:
             .warning
         case .startFailed, .stuck, .quarantined, .gitlabTrouble, .driverTrouble, .storeTrouble, .orphanStays, .ghostStays: .error
         }
@@ -112,7 +113,7 @@ extension FleetEvent {
         case .outOfMemory: add("limit", runner.map { "\($0.memoryLimit >> 20) MiB" })
         case .startUnclear(let why), .startFailed(let why, _), .startInterrupted(let why), .exited(let why, _), .stuck(let why), .quarantined(let why),
             .gitlabTrouble(let why, _), .pollRemark(let why), .driverTrouble(let why), .storeTrouble(let why), .orphanStays(let why),
-            .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why):
+            .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why), .imageNotRefreshed(let why):
             add("reason", why)
         case .lastLines(let lines): add("last_lines", lines.joined(separator: " | "))
         case .stepFailed(let step, let why):

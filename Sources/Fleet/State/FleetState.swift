@@ -261,8 +261,8 @@ struct Progress: Sendable {
     /// The launch failed because of GitLab, an engine or the disk, which is not held against the pool.
     var isBlameless = false
     var isSignaled = false
-    /// The last look found that it can have no containers made for jobs any more.
-    var isCutOff = false
+    /// What the last look found against it.
+    var retirement: DriverObject.Retirement?
     var wantsLog = false
     var containerGone = false
     var containerGoneAt: Timestamp?

@@ -102,6 +102,8 @@ extension FleetState {
             removed(id, place, ofContainer, registration, ofRegistration, at: now)
         case (.remove(let id, _, _), .failure(let trouble)): stepFailed(id, "remove", trouble, at: now)
         case (.remove, .success): break
+        case (.refresh(let place, let image), .success): refreshed(image, at: place, nil, at: now)
+        case (.refresh(let place, let image), .failure(let trouble)): refreshed(image, at: place, trouble, at: now)
         case (.ask(let job, _), .success(let answer)):
             noteForge(job.forge, nil, at: now)
             if case .job(let seen) = answer { answered(about: job, seen, at: now) }

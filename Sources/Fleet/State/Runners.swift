@@ -24,6 +24,7 @@ extension FleetState {
         case .sweep(let forge):
             forges[forge, default: ForgeState()].sweepBegan = now
             forges[forge]?.sweepAt = now + Beat.sweep
+        case .refresh(let place, let image): places[place]?.refreshes[image]?.at = now + Beat.refresh
         case .ask(let job, _): jobs[job]?.askedAt = now
         case .verify(let id, _): progress[id]?.verifyBegan = sequence
         case .checkContact, .pause, .signal, .readLog, .remove, .ping, .unregister, .removeOrphan, .flush, .expire: break
@@ -139,7 +140,7 @@ extension FleetState {
 
     /// Compares a runner with the object that a look found of it, if any.
     mutating func compare(_ runner: Runner, with object: DriverObject?, began: Timestamp, at now: Timestamp) {
-        if let object { progress[runner.id]?.isCutOff = object.isCutOff }
+        if let object { progress[runner.id]?.retirement = object.retirement }
         if runner.phase == .requested {
             guard !isUnderWay(.runner(runner.id)) else { return }
             if let object, object.started, object.running, runner.gitlabID != nil {

@@ -33,6 +33,13 @@ public struct PlaceState: Sendable {
     public internal(set) var isSeen = false
     /// Objects that carry our instance's id and that no runner owns.
     var orphans: [RunnerID: Backoff] = [:]
+    /// When registries are asked for newer images.
+    var refreshes: [String: Refresh] = [:]
+    struct Refresh: Sendable {
+        var at: Timestamp
+        /// The last one failed, which is told once.
+        var hasFailed = false
+    }
 }
 
 /// The intervals of looks and questions that back up events, because events can be lost.
@@ -51,6 +58,12 @@ public enum Beat {
     public static let verify = Duration.seconds(60)
     /// Questions about jobs that wait, of which no news came; with polling there is news at every poll.
     public static let recheck = Duration.seconds(300)
+    /// Questions to a registry for a newer image.
+    public static let refresh = Duration.seconds(86_400)
+    /// From the daemon's start, or the configuration that brought the image, to the first of them: runners come first.
+    public static let firstRefresh = Duration.seconds(600)
+    /// After one that failed.
+    public static let refreshAgain = Duration.seconds(3600)
     /// Deletions of expired history.
     public static let expire = Duration.seconds(86_400)
     /// From the daemon's start to the first of them.
@@ -98,6 +111,11 @@ extension FleetState {
             return state
         }
         for place in placesInUse where places[place] == nil { places[place] = PlaceState() }
+        for place in places.keys {
+            let images = Set(pools.map(\.pool).filter { $0.place == place && place.kind == .container && $0.pull == .newer }.map(\.image))
+            let known = places[place]?.refreshes ?? [:]
+            places[place]?.refreshes = Dictionary(uniqueKeysWithValues: images.map { ($0, known[$0] ?? .init(at: now + Beat.firstRefresh)) })
+        }
         for forge in forgesInUse where forges[forge] == nil { forges[forge] = ForgeState() }
         // Switched on, or made faster: no need to wait for the time that was planned before.
         for id in forges.keys { forges[id]?.pollAt = nil }
@@ -180,6 +198,18 @@ extension FleetState {
             // A look shows whether the place answers at all, and how its runners are by now.
             places[place, default: PlaceState()].lookAt = nil
         }
+    }
+
+    mutating func refreshed(_ image: String, at place: Place, _ trouble: Trouble?, at now: Timestamp) {
+        notePlace(place, trouble, at: now)
+        guard let trouble else {
+            places[place]?.refreshes[image]?.hasFailed = false
+            // Runners of the image that it replaces are found by a look.
+            return look(at: place, by: now)
+        }
+        places[place]?.refreshes[image]?.at = now + Beat.refreshAgain
+        if places[place]?.refreshes[image]?.hasFailed == false { tell(.imageNotRefreshed(trouble.text), subject: image) }
+        places[place]?.refreshes[image]?.hasFailed = true
     }
 
     mutating func swept(_ forge: ForgeID, _ registrations: [ForgeRunner], at now: Timestamp) {

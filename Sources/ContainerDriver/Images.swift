@@ -1,0 +1,167 @@
+import Fleet
+import HTTPTransfer
+import Logging
+import Synchronization
+import Threads
+
+/// The images of one engine, as far as runners need them. Whoever wants one that is on its way waits with the others, so that ten runners
+/// fetch it once.
+final class Images: Sendable {
+    /// An image that is there.
+    struct Image: Sendable, Equatable {
+        /// The engine's, such as `sha256:…`.
+        var id: String
+        /// As its configuration has it.
+        var user: String
+    }
+
+    private struct State {
+        var known: [ImageName: Image] = [:]
+        var arriving: [ImageName: Task<Image, any Error>] = [:]
+        var pulls: [ImageName: Pull] = [:]
+        /// When something was last heard of a pull.
+        var heard: [ImageName: ContinuousClock.Instant] = [:]
+        /// Images whose runners are to have the newest that there is.
+        var kept: Set<ImageName> = []
+        /// Files with logins that were complained of.
+        var complaints: Set<String> = []
+    }
+
+    private let engine: Engine
+    private let registries: RegistryAccess
+    private let silence: Duration
+    private let log: Logger
+    private let state = Mutex(State())
+
+    /// - Parameter silence: the longest time in which a pull may say nothing; one that goes on takes as long as it takes.
+    init(engine: Engine, registries: RegistryAccess, silence: Duration, log: Logger) {
+        self.engine = engine
+        self.registries = registries
+        self.silence = silence
+        self.log = log
+    }
+
+    /// The image, fetched first where the policy says so.
+    /// - Throws: `EngineError`; for a failed pull with the registry's words, and then no outage.
+    @discardableResult
+    func ensure(_ name: ImageName, _ policy: ImagePull) async throws -> Image {
+        if policy != .missing { state.withLock { _ = $0.kept.insert(name) } }
+        if policy != .always, let known = state.withLock({ $0.known[name] }) { return known }
+        return try await arrive(name) {
+            if policy != .always, let there = try await self.engine.image(name) { return there }
+            return try await self.pull(name)
+        }
+    }
+
+    /// Fetches the image again, if the registry has another.
+    /// - Throws: `EngineError`; the one that was there stays in use.
+    func refresh(_ name: ImageName) async throws {
+        state.withLock { _ = $0.kept.insert(name) }
+        _ = try await arrive(name) { try await self.pull(name) }
+    }
+
+    private func arrive(_ name: ImageName, _ fetch: @escaping @Sendable () async throws -> Image) async throws -> Image {
+        let task = state.withLock { state -> Task<Image, any Error> in
+            if let task = state.arriving[name] { return task }
+            let task = Task {
+                let result: Result<Image, any Error>
+                do { result = .success(try await fetch()) } catch { result = .failure(error) }
+                self.state.withLock {
+                    $0.arriving[name] = nil
+                    if let image = try? result.get() { $0.known[name] = image }
+                }
+                return try result.get()
+            }
+            state.arriving[name] = task
+            return task
+        }
+        return try await task.value
+    }
+
+    /// A create did not find it: it went away since we saw it.
+    func forget(_ name: ImageName) { state.withLock { $0.known[name] = nil } }
+
+    /// Whether a container's image is not the one that its name stands for now, and should be.
+    /// - Parameter id: of the image that the container was made of.
+    func isReplaced(_ name: String, id: String) -> Bool {
+        let name = ImageName(name)
+        return state.withLock { $0.kept.contains(name) && $0.known[name].map { Self.bare($0.id) != Self.bare(id) } == true }
+    }
+
+    /// Engines leave the algorithm out in places.
+    private static func bare(_ id: String) -> Substring { id.hasPrefix("sha256:") ? id.dropFirst(7) : id[...] }
+
+    /// The pulls that are under way.
+    var pulls: [Pull] { state.withLock { $0.pulls.values.sorted { $0.image < $1.image } } }
+
+    // MARK: Pulling
+
+    /// - Throws: `EngineError`. Only an engine that does not answer is an outage; a registry that does not is the pull's own failure.
+    private func pull(_ name: ImageName) async throws -> Image {
+        log.info("Pulling the image \(name)", metadata: ["image": "\(name)"])
+        state.withLock { $0.pulls[name] = Pull(image: "\(name)", received: 0, total: nil) }
+        defer {
+            state.withLock {
+                $0.pulls[name] = nil
+                $0.heard[name] = nil
+            }
+        }
+        let login = try await header(for: name)
+        do {
+            try await receive(name, login)
+        } catch let error as EngineError where !error.isOutage {
+            throw EngineError(status: error.status, message: "the image \(name) could not be pulled: \(error.message)", isOutage: false)
+        }
+        guard let image = try await engine.image(name) else {
+            throw EngineError(message: "the image \(name) could not be pulled: check its name and the registry", isOutage: false)
+        }
+        log.info("Pulled the image \(name)", metadata: ["image": "\(name)"])
+        return image
+    }
+
+    private func header(for name: ImageName) async throws -> String? {
+        let (logins, complaints) = try await onThread("reading logins for registries") { [registries] in registries.current() }
+        for complaint in complaints where state.withLock({ $0.complaints.insert(complaint).inserted }) { log.warning("Logins are left out: \(complaint)") }
+        return logins.header(for: name)
+    }
+
+    private func receive(_ name: ImageName, _ login: String?) async throws {
+        let (engine, silence, log) = (engine, silence, log)
+        state.withLock { $0.heard[name] = .now }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var progress = PullProgress()
+                var told = ContinuousClock.now
+                let chunks = try await engine.stream(
+                    "POST", "/images/create?fromImage=\(percentEncoded("\(name)"))", headers: login.map { [("X-Registry-Auth", $0)] } ?? [])
+                for try await chunk in chunks {
+                    let now = ContinuousClock.now
+                    if let line = try progress.take(chunk) { log.debug("Pulling \(name): \(line)", metadata: ["image": "\(name)"]) }
+                    let pull = Pull(image: "\(name)", received: progress.received, total: progress.total)
+                    self.state.withLock {
+                        $0.pulls[name] = pull
+                        $0.heard[name] = now
+                    }
+                    if now - told >= Self.tellEvery {
+                        told = now
+                        log.info("Pulling \(name): \(pull.text)", metadata: ["image": "\(name)"])
+                    }
+                }
+                try progress.end()
+            }
+            group.addTask {
+                while true {
+                    let left = silence - (ContinuousClock.now - (self.state.withLock { $0.heard[name] } ?? .now))
+                    guard left > .zero else { break }
+                    try await Task.sleep(for: left)
+                }
+                throw EngineError(message: "nothing was heard of it for \(silence.text)", isOutage: false)
+            }
+            defer { group.cancelAll() }
+            _ = try await group.next()
+        }
+    }
+
+    /// How often a long pull is told of in the log.
+    private static let tellEvery = Duration.seconds(15)
+}
