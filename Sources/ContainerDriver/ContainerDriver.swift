@@ -1,7 +1,9 @@
 import Fleet
 import FoundationEssentials
+import Glibc
 import HTTPTransfer
 import Logging
+import RunnerConfiguration
 import Synchronization
 import Threads
 
@@ -24,6 +26,8 @@ public final class ContainerDriver: RunnerDriver {
     private let registries: RegistryAccess
     /// Cache volumes that are there.
     private let volumes = Mutex<Set<CacheVolume>>([])
+    /// The path of the engine's storage, once it has told.
+    private let storage = Mutex<String?>(nil)
     /// Waits between two event streams.
     private let sleep: @Sendable (Duration) async throws -> Void
 
@@ -167,6 +171,40 @@ public final class ContainerDriver: RunnerDriver {
     /// - Throws: `EngineError`
     public func refresh(image: String) async throws { try await images.refresh(ImageName(image)) }
 
+    /// The file system of the engine's storage, where this process sees the same as the engine.
+    public func disk() async throws -> DiskSpace? {
+        let known = storage.withLock { $0 }
+        let path: String
+        if let known { path = known } else { path = try await engine.storage() }
+        storage.withLock { $0 = path }
+        return try await onThread("measuring the engine's disk") {
+            var found = statvfs()
+            guard statvfs(path, &found) == 0 else { return nil }
+            return DiskSpace(free: Int64(found.f_bavail) * Int64(found.f_frsize), total: Int64(found.f_blocks) * Int64(found.f_frsize))
+        }
+    }
+
+    /// All images, with whether any container is made of them.
+    /// - Throws: `EngineError`
+    public func images() async throws -> [EngineImage] { try await engine.images() }
+
+    /// Name by name, because an engine doesn't remove an image by its id that has several.
+    /// - Throws: `EngineError`, also while something uses it.
+    public func removeImage(_ image: EngineImage) async throws {
+        for name in image.names.isEmpty ? [image.id] : image.names {
+            try await engine.removeImage(name)
+            images.forget(ImageName(name))
+        }
+    }
+
+    /// Removes dangling images and caches of builds.
+    /// - Throws: `EngineError`
+    public func sweepStorage() async throws { try await engine.prune() }
+
+    /// The size of the container's own layer.
+    /// - Throws: `EngineError`
+    public func written(by runner: RunnerID) async throws -> Int64? { try await engine.written(Runner.name(of: runner)) }
+
     /// The pulls that are under way.
     public func pulls() -> [Pull] { images.pulls }
 
@@ -183,7 +221,7 @@ public final class ContainerDriver: RunnerDriver {
                 let end: (event: DriverEvent?, pause: Duration)
                 do {
                     // Not `event=die`: Podman 4.3 filters by its own word `died` and reports Docker's `die`.
-                    let filters = percentEncoded(#"{"type":["container"],"label":["\#(Self.instanceLabel)=\#(instance)"]}"#)
+                    let filters = percentEncoded(#"{"type":["container"],"label":["\#(RunnerConfiguration.ownerLabel)=\#(instance)"]}"#)
                     let chunks = try await engine.stream("GET", "/events?filters=\(filters)")
                     connection.withLock { $0.opened() }.map { _ = out.yield($0) }
                     let why = try await Self.read(chunks, prove, out)

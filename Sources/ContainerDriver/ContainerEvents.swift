@@ -2,7 +2,7 @@ import Fleet
 import FoundationEssentials
 import Threads
 
-/// A `die` event of one of our containers.
+/// A `die` event of one of our runners' containers, or a `start` event of one of theirs or of a job's.
 struct ContainerEvent {
     var value: DriverEvent
 
@@ -13,12 +13,17 @@ struct ContainerEvent {
             var status: String?
             var Actor: Actor?
         }
-        guard let wire = try? JSONDecoder().decode(Wire.self, from: Data(line)),
-            (wire.Action ?? wire.status) == "die", let attributes = wire.Actor?.Attributes,
-            let runner = attributes[ContainerDriver.runnerLabel]
-        else { return nil }
-        let code = (attributes["exitCode"] ?? attributes["containerExitCode"]).flatMap { Int($0) }
-        value = .exited(runner: runner, exitCode: code)
+        guard let wire = try? JSONDecoder().decode(Wire.self, from: Data(line)), let attributes = wire.Actor?.Attributes else { return nil }
+        switch wire.Action ?? wire.status {
+        case "die":
+            guard let runner = attributes[ContainerDriver.runnerLabel] else { return nil }
+            let code = (attributes["exitCode"] ?? attributes["containerExitCode"]).flatMap { Int($0) }
+            value = .exited(runner: runner, exitCode: code)
+        case "start":
+            guard let image = attributes["image"] else { return nil }
+            value = .imageUsed(image)
+        default: return nil
+        }
     }
 }
 

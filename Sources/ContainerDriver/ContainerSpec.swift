@@ -37,6 +37,7 @@ struct ContainerSpec: Encodable {
         }
         Labels = [
             ContainerDriver.instanceLabel: spec.instance,
+            RunnerConfiguration.ownerLabel: spec.instance,
             ContainerDriver.runnerLabel: spec.runner,
             ContainerDriver.imageLabel: Image,
             "autogit.pool": pool.name,

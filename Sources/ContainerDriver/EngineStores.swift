@@ -1,3 +1,4 @@
+import Fleet
 import FoundationEssentials
 import HTTPTransfer
 
@@ -55,5 +56,51 @@ extension Engine {
             var Labels: [String: String]
         }
         try await call("POST", "/volumes/create", body: Array(try JSONEncoder().encode(Body(Name: name, Labels: labels))))
+    }
+
+    // MARK: Images
+
+    /// All images, with whether any container is made of them.
+    func images() async throws -> [EngineImage] {
+        struct Found: Decodable {
+            var Id: String
+            var RepoTags: [String]?
+            var Size: Int64?
+        }
+        let used = Set(try decode([Summary].self, try await call("GET", "/containers/json?all=true")).compactMap { $0.ImageID.map(Self.bare) })
+        return try decode([Found].self, try await call("GET", "/images/json")).map { found in
+            EngineImage(
+                id: found.Id, names: (found.RepoTags ?? []).filter { $0 != "<none>:<none>" }, bytes: found.Size ?? 0,
+                isUsed: used.contains(Self.bare(found.Id)))
+        }
+    }
+
+    /// Some answers have the algorithm before an id, and some don't.
+    private static func bare(_ id: String) -> Substring { id.hasPrefix("sha256:") ? id.dropFirst(7) : id[...] }
+
+    /// Removes a name of an image, and the image with the last of them. One that isn't there is no error.
+    /// - Throws: `EngineError`, also when a container uses it.
+    func removeImage(_ name: String) async throws { try await call("DELETE", "/images/\(percentEncoded(name))", allowed: [404]) }
+
+    /// Removes images without a name that nothing uses, and caches of builds. Podman has none of the latter.
+    func prune() async throws {
+        let dangling = percentEncoded(#"{"dangling":["true"]}"#)
+        try await call("POST", "/images/prune?filters=\(dangling)", timeout: .seconds(600))
+        try await call("POST", "/build/prune", allowed: [404, 405], timeout: .seconds(600))
+    }
+
+    // MARK: The disk
+
+    /// The path of the engine's storage, as the engine sees it.
+    func storage() async throws -> String {
+        struct Info: Decodable { var DockerRootDir: String }
+        return try decode(Info.self, try await call("GET", "/info")).DockerRootDir
+    }
+
+    /// Bytes of the container's own layer; nil where the engine doesn't say, or there is no such container.
+    func written(_ container: String) async throws -> Int64? {
+        struct Inspected: Decodable { var SizeRw: Int64? }
+        let answer = try await call("GET", "/containers/\(container)/json?size=true", allowed: [404])
+        return answer.isSuccess ? try decode(Inspected.self, answer).SizeRw : nil
     }
 }

@@ -86,6 +86,11 @@ struct Hands: Sendable {
         case .look(let place): return .objects(try await driver(place).list())
         case .removeOrphan(let place, let id): try await driver(place).remove(id)
         case .refresh(let place, let image): try await driver(place).refresh(image: image)
+        case .measure(let place): return .disk(try await driver(place).disk())
+        case .listImages(let place): return .images(try await driver(place).images())
+        case .removeImage(let place, let image): try await driver(place).removeImage(image)
+        case .sweepStorage(let place): try await driver(place).sweepStorage()
+        case .weigh(let id, let place): return .written(try await driver(place).written(by: id))
         case .flush: try await flush()
         case .expire:
             do { try await store.forget(before: clock.now() + Beat.retention * -1) } catch { throw Trouble("\(error)", isOfStore: true) }

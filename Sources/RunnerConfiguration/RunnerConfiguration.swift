@@ -4,6 +4,8 @@ import TOMLKit
 /// gitlab-runner's config.toml for one runner: what AutoGit sets, with the pool's own `[pool.runner]` merged in last
 /// (docs.gitlab.com/runner/configuration/advanced-configuration).
 public struct RunnerConfiguration: Sendable {
+    /// The label of runners' containers and of those of their jobs, by which an engine's events are asked for.
+    public static let ownerLabel = "autogit.owner"
     /// Labels of everything that a runner makes for its jobs. Runners' own containers have others, so that neither is taken for the other.
     public static let instanceLabel = "autogit.job.instance"
     /// The label with the id of the runner whose job it is.
@@ -86,7 +88,8 @@ public struct RunnerConfiguration: Sendable {
             "volumes": Self.list(
                 Self.cacheMount(of: spec) + pool.mounts + docker.volumes),
             "container_labels": .table([
-                Self.instanceLabel: .string(spec.instance), Self.runnerLabel: .string(spec.runner), "autogit.job.pool": .string(pool.name),
+                Self.ownerLabel: .string(spec.instance), Self.instanceLabel: .string(spec.instance), Self.runnerLabel: .string(spec.runner),
+                "autogit.job.pool": .string(pool.name),
             ]),
         ]
         if let socket = place.engineSocket { table["host"] = .string("unix://" + socket) }

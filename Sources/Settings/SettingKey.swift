@@ -171,9 +171,9 @@ extension SettingKey {
             show: { .size($0[keyPath: place]) })
     }
 
-    static func size(_ name: String, _ place: Place<Target, Int64?>, example: Int64, _ summary: String) -> Self {
+    static func size(_ name: String, _ place: Place<Target, Int64?>, driver: DriverKind? = nil, example: Int64, _ summary: String) -> Self {
         Self(
-            name, summary, example: .size(example),
+            name, summary, driver: driver, example: .size(example),
             read: { reader, section, target in if let value = reader.size(section, name, atLeast: 1) { target[keyPath: place] = value } },
             show: { $0[keyPath: place].map(SettingValue.size) ?? .none })
     }

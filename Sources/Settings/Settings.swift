@@ -44,6 +44,10 @@ public struct Settings: Sendable {
     public var registries: [RegistryLogin]
     /// The resources that all runners together may be promised.
     public var budget: HostBudget
+    /// Bytes that the engine's storage keeps free; zero for none.
+    public var diskReserve: Int64
+    /// What is removed when it has less.
+    public var prune: ImagePrune
     /// At least one, each with a name of its own.
     public var pools: [Pool]
 

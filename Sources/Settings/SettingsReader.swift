@@ -99,7 +99,8 @@ struct SettingsReader {
                 projects: draft.projects, runnerURL: draft.runnerURL, cloneURL: draft.cloneURL,
                 proxy: draft.proxy.isEmpty ? environment.proxy : draft.proxy, caFile: draft.caFile),
             httpHost: draft.http.host, httpPort: draft.http.port, controlSocket: draft.controlSocket, controlToken: draft.controlToken,
-            stateDirectory: draft.stateDirectory, engineSocket: draft.engineSocket, registries: registries, budget: budget, pools: pools)
+            stateDirectory: draft.stateDirectory, engineSocket: draft.engineSocket, registries: registries, budget: budget,
+            diskReserve: draft.diskReserve, prune: draft.prune, pools: pools)
     }
 
     /// Reads all keys of a section from their table.

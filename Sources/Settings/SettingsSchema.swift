@@ -63,6 +63,10 @@ public enum SettingsSchema {
             keys: [
                 .size("memory", \.memory, example: 20 << 30, "the most that all runners' memory limits may add up to"),
                 .number("cpus", \.cpus, example: 8, "the most that all runners' CPU limits may add up to"),
+                .size("disk_reserve", \.diskReserve, atLeast: 0, "what the engine's disk keeps free; with less no runner is started"),
+                .parsed(
+                    "prune", \.prune, "images that go before that; or \"none\", or \"all\"", hint: "expected \"ours\", \"all\" or \"none\"",
+                    parse: ImagePrune.init(rawValue:), print: \.rawValue),
             ]),
     ]
 
@@ -117,6 +121,7 @@ public enum SettingsSchema {
         .parsed(
             "pull", \.pull, driver: .container, "or \"newer\", once a day, or \"always\", at each start",
             hint: "expected \"missing\", \"newer\" or \"always\"", parse: ImagePull.init(rawValue:), print: \.rawValue),
+        .size("disk_max", \.diskMax, driver: .container, example: 10 << 30, "what a runner may have written after a job; with the shell executor"),
         .string("network", \.network, driver: .container, example: .string("runners"), "the engine's network"),
         .strings("mounts", \.mounts, driver: .container, example: ["/srv/data:/data:ro"], "bind mounts of jobs") {
             isMount($0) ? nil : "\"\($0)\" is not a valid mount, for example /host/path:/container/path:ro"
@@ -259,6 +264,8 @@ public struct SettingsDraft: Sendable {
     var engineSocket: String?
     var memory: Int64?
     var cpus: Double?
+    var diskReserve: Int64 = 2 << 30
+    var prune = ImagePrune.ours
 }
 
 /// A login for a registry while it is read.

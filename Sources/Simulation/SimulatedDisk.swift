@@ -27,7 +27,7 @@ final class SimulatedDisk {
             case .job(let job): jobs[job.id] = job
             case .runner(let runner): runners[runner.id] = runner
             case .pool(let name, let paused): if paused { pausedPools.insert(name) } else { pausedPools.remove(name) }
-            case .history: break
+            case .history, .image, .imageGone: break
             }
         }
     }

@@ -1,12 +1,13 @@
 import Fleet
 
-/// Changes that could not be written, such as while the disk is full: the newest of each job, runner and pool,
+/// Changes that could not be written, such as while the disk is full: the newest of each job, runner, pool and image,
 /// so that it grows with what there is and not with how long it lasts.
 struct Backlog {
     private enum Key: Hashable {
         case job(JobRef)
         case runner(RunnerID)
         case pool(String)
+        case image(HostID, String)
     }
 
     static let mostHistory = 10_000
@@ -22,6 +23,8 @@ struct Backlog {
             case .job(let job): latest[.job(job.id)] = change
             case .runner(let runner): latest[.runner(runner.id)] = change
             case .pool(let name, _): latest[.pool(name)] = change
+            case .image(let use): latest[.image(use.host, use.image)] = change
+            case .imageGone(let host, let image): latest[.image(host, image)] = change
             case .history: history.append(change)
             }
         }

@@ -44,6 +44,10 @@ enum Rows {
                 [entry.runner, entry.at.iso8601, entry.event, entry.detail])
         case .pool(let name, let paused):
             try statement(db, "INSERT OR REPLACE INTO pools (name, paused) VALUES (?, ?)", [name, paused])
+        case .image(let use):
+            try statement(db, "INSERT OR REPLACE INTO images (host, image, last_used) VALUES (?, ?, ?)", [use.host.name, use.image, use.at.iso8601])
+        case .imageGone(let host, let image):
+            try statement(db, "DELETE FROM images WHERE host = ? AND image = ?", [host.name, image])
         }
     }
 

@@ -69,6 +69,10 @@ enum Schema {
                     ALTER TABLE runners ADD COLUMN short_token TEXT;
                     """)
         }
+        migrator.registerMigration("5: images") { db in
+            try db.execute(
+                sql: "CREATE TABLE images (host TEXT NOT NULL, image TEXT NOT NULL, last_used TEXT NOT NULL, PRIMARY KEY (host, image)) WITHOUT ROWID;")
+        }
         return migrator
     }
 }

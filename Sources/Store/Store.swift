@@ -105,7 +105,10 @@ public final class SQLiteStore: StateStore {
             return Memory(
                 instance: instance, jobs: jobs.map(Rows.job), runners: runners.map(Rows.runner),
                 finishedJobs: finished.reversed().map { (JobRef(ForgeID($0["gitlab"]), $0["id"]), Rows.time($0["created_at"])) },
-                pausedPools: Set(paused))
+                pausedPools: Set(paused),
+                images: try Row.fetchAll(db, sql: "SELECT * FROM images").map {
+                    ImageUse(host: HostID($0["host"]), image: $0["image"], at: Rows.time($0["last_used"]) ?? Timestamp(milliseconds: 0))
+                })
         }
     }
 

@@ -1,5 +1,6 @@
 import ContainerDriver
 import Foundation
+import Glibc
 import FakeGitLab
 import HTTPTransfer
 
@@ -125,6 +126,7 @@ public struct TestEngine: Sendable {
         let directory: String
         /// Its forks are its connections. Podman's are the monitors of containers.
         let diesWithForks: Bool
+        private let id = UInt32.random(in: 0 ... .max)
         private var child: Child?
 
         init(program: String, arguments: [String], environment: [String: String], directory: String, diesWithForks: Bool = false) {
@@ -136,10 +138,15 @@ public struct TestEngine: Sendable {
         }
 
         func start() async throws {
-            // A Podman that is killed while it loads an image leaves the whole of it behind.
-            let loads = "\(directory)/loads"
-            try? FileManager.default.removeItem(atPath: loads)
-            try FileManager.default.createDirectory(atPath: loads, withIntermediateDirectories: true)
+            // A Podman that is killed while it loads an image leaves the whole of it behind. Those of others that live are in use.
+            let (manager, all) = (FileManager.default, "\(directory)/loads")
+            for name in (try? manager.contentsOfDirectory(atPath: all)) ?? [] {
+                let owner = name.prefix { $0 != "-" }
+                if Int32(owner).map({ Glibc.kill($0, 0) != 0 }) ?? true { try? manager.removeItem(atPath: "\(all)/\(name)") }
+            }
+            let loads = "\(all)/\(getpid())-\(id)"
+            try? manager.removeItem(atPath: loads)
+            try manager.createDirectory(atPath: loads, withIntermediateDirectories: true)
             child = try await Child.start(
                 program, arguments, environment: environment.merging(["TMPDIR": loads]) { $1 }, log: "\(directory)/service.log", whenParentDies: "TERM")
         }
@@ -186,8 +193,27 @@ public struct TestEngine: Sendable {
 
     /// Makes the image `busybox` unless it exists: 2 MB with a shell, from Debian's busybox-static.
     public func ensureBusybox() async throws {
+        try await Making.shared.once("\(directory ?? socket) \(Self.busybox)") { try await self.makeBusybox() }
+    }
+
+    /// Suites that run at once want the same image of a fresh engine: it is made by the first, and the others wait.
+    private actor Making {
+        static let shared = Making()
+        private var made: [String: Task<Void, any Error>] = [:]
+
+        func once(_ what: String, _ body: @escaping @Sendable () async throws -> Void) async throws {
+            let task = made[what] ?? Task { try await body() }
+            made[what] = task
+            do { try await task.value } catch {
+                made[what] = nil
+                throw error
+            }
+        }
+    }
+
+    private func makeBusybox() async throws {
         if try await engine.imageExists(Self.busybox) { return }
-        let work = "/var/tmp/autogit-busybox-\(getpid())"
+        let work = "/var/tmp/autogit-busybox-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let script = """
             set -e; rm -rf \(work); mkdir -p \(work)/bin \(work)/tmp \(work)/etc; cp /bin/busybox \(work)/bin/busybox
             for name in sh sleep cat echo ls stat dd true false kill id head tail httpd wget mkdir env grep; do ln -s busybox \(work)/bin/$name; done
@@ -198,13 +224,25 @@ public struct TestEngine: Sendable {
         try await Command.run("rm", ["-rf", work, "\(work).tar"])
     }
 
+    /// Makes another image that is like `busybox` and has an id of its own.
+    /// - Parameter name: without a tag; it gets `1`.
+    public func makeImage(_ name: String) async throws {
+        let container = try await engine.create(
+            name: "base-\(UInt32.random(in: 0 ... .max))", body: Array(#"{"Image":"\#(Self.busybox)","Cmd":["/bin/true"]}"#.utf8))
+        let target = "container=\(container)&repo=\(percentEncoded(name))&tag=1&comment=\(UInt32.random(in: 0 ... .max))"
+        try await engine.call("POST", "/commit?\(target)", body: Array("{}".utf8))
+        try await engine.remove(container)
+    }
+
     /// Makes the image `runner` unless it exists: gitlab-python-runner on Debian packages.
     /// - Parameter recipe: the script that writes the image's tar to the path that it is given.
     public func ensureRunnerImage(recipe: String) async throws {
-        if try await engine.imageExists(Self.runner) { return }
-        let tar = "/var/tmp/autogit-images/demo-runner-5.tar"
-        try await Command.run(recipe, [tar])
-        try await load(tar, as: Self.runner)
+        try await Making.shared.once("\(directory ?? socket) \(Self.runner)") {
+            if try await engine.imageExists(Self.runner) { return }
+            let tar = "/var/tmp/autogit-images/demo-runner-5.tar"
+            try await Command.run(recipe, [tar])
+            try await load(tar, as: Self.runner)
+        }
     }
 
     private func load(_ tar: String, as image: String) async throws {

@@ -218,6 +218,8 @@ extension Coordinator.Configuration {
             return pool
         }
         self.init(
-            .init(pools: pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval), version: autogitVersion)
+            .init(
+                pools: pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval, diskReserve: settings.diskReserve,
+                prune: settings.prune), version: autogitVersion)
     }
 }

@@ -27,6 +27,7 @@ struct Understood: CustomStringConvertible {
             "state     \(settings.stateDirectory)",
             "engine    \(settings.engineSocket ?? "the first that answers")",
             "budget    memory \((settings.budget.memory ?? 0) >> 20) MiB, CPUs \(settings.budget.cpus.map { "\($0)" } ?? "unbounded")",
+            "disk      \(settings.diskReserve == 0 ? "no reserve" : "\(settings.diskReserve >> 20) MiB stay free, prune \(settings.prune.rawValue)")",
         ]
         if !settings.registries.isEmpty {
             lines.append("logins    \(settings.registries.map { "\($0.username) at \($0.registry)" }.joined(separator: ", "))")
@@ -72,7 +73,8 @@ struct Understood: CustomStringConvertible {
             url: settings.gitlab.url, gitlab_name: settings.gitlab.name, webhook_secret: settings.gitlab.webhookSecret != nil,
             poll_interval: settings.gitlab.pollInterval.inSeconds, projects: settings.gitlab.projects, http: "\(settings.httpHost):\(settings.httpPort)",
             control: settings.controlSocket, state: settings.stateDirectory, engine: settings.engineSocket, memory_budget_bytes: settings.budget.memory,
-            cpu_budget: settings.budget.cpus, registries: settings.registries.map(\.registry), pools: settings.pools.map(PoolDocument.init),
+            cpu_budget: settings.budget.cpus, disk_reserve_bytes: settings.diskReserve, prune: settings.prune.rawValue,
+            registries: settings.registries.map(\.registry), pools: settings.pools.map(PoolDocument.init),
             notes: settings.notes, warnings: warnings)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -92,6 +94,8 @@ struct Understood: CustomStringConvertible {
         var engine: String?
         var memory_budget_bytes: Int64?
         var cpu_budget: Double?
+        var disk_reserve_bytes: Int64
+        var prune: String
         var registries: [String]
         var pools: [PoolDocument]
         var notes: [String]

@@ -1,5 +1,6 @@
 import Fleet
 import Foundation
+import HTTPTransfer
 import Logging
 import Testing
 import TestBench
@@ -64,6 +65,7 @@ import TestBench
         #expect(lines.last == Runner.name(of: spec.runner))
 
         try await driver.signal(spec.runner, "SIGQUIT")
+        #expect(await iterator.next() == .imageUsed(TestEngine.busybox))
         #expect(await iterator.next() == .exited(runner: spec.runner, exitCode: 7))
         // Podman tells of the end a moment before its list does.
         let patience = ContinuousClock.now + .seconds(60)
@@ -113,6 +115,7 @@ import TestBench
         spec.pool.env["DEBIAN_FRONTEND"] = "noninteractive"
         _ = try await driver.create(spec)
         try await driver.start(spec, credentials: credentials)
+        #expect(await iterator.next() == .imageUsed(TestEngine.runner))
         let end = await iterator.next()
         let lines = try await driver.logTail(spec.runner, lines: 20)
         #expect(end == .exited(runner: spec.runner, exitCode: 0), "\(lines.joined(separator: "\n"))")
@@ -120,4 +123,68 @@ import TestBench
     }
 
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+    // MARK: The disk
+
+    @Test func theDiskOfTheEnginesStorageIsMeasured() async throws {
+        let (driver, engine, _) = try await driver()
+        let space = try #require(try await driver.disk())
+        #expect(space.free > 0 && space.total > space.free)
+        #expect(try await engine.engine.storage().hasPrefix("/var/tmp/autogit-engine-"))
+    }
+
+    /// By all of its names; not while a container is made of it.
+    @Test func anImageGoesUnlessSomethingUsesIt() async throws {
+        let (driver, engine, instance) = try await driver()
+        let name = "localhost/autogit-test-going-\(UInt32.random(in: 0 ... .max))"
+        var spec = spec(instance, ["/bin/sh", "-c", "head -c 3000000 /dev/zero > /tmp/file; sleep 600"])
+        _ = try await driver.create(spec)
+        try await engine.engine.call(
+            "POST", "/commit?container=\(Runner.name(of: spec.runner))&repo=\(percentEncoded(name))&tag=1", body: Array("{}".utf8))
+        try await engine.engine.call("POST", "/images/\(percentEncoded(name + ":1"))/tag?repo=\(percentEncoded(name))&tag=2")
+        try await driver.remove(spec.runner)
+        spec.pool.image = name + ":2"
+        _ = try await driver.create(spec)
+        func found() async throws -> EngineImage? { try await driver.images().first { $0.names.contains(name + ":1") } }
+        let image = try #require(try await found())
+        #expect(image.isUsed && Set(image.names) == [name + ":1", name + ":2"] && image.bytes > 0)
+        try await driver.remove(spec.runner)
+        let unused = try #require(try await found())
+        #expect(!unused.isUsed)
+        try await driver.removeImage(unused)
+        #expect(try await found() == nil)
+        try await driver.removeImage(unused)
+    }
+
+    @Test func whatARunnerHasWrittenIsKnown() async throws {
+        let (driver, engine, instance) = try await driver()
+        let spec = spec(instance, ["/bin/sh", "-c", "dd if=/dev/zero of=/tmp/file bs=1M count=5; echo written; sleep 600"])
+        _ = try await driver.create(spec)
+        try await driver.start(spec, credentials: credentials)
+        for try await chunk in try await driver.log(spec.runner, lines: 10, follow: true) where String(decoding: chunk, as: UTF8.self).contains("written") {
+            break
+        }
+        #expect(try await driver.written(by: spec.runner) ?? 0 >= 5 << 20)
+        try await driver.remove(spec.runner)
+        #expect(try await driver.written(by: spec.runner) == nil)
+        await engine.removeContainers(instance: instance)
+    }
+
+    /// The image of a job's container is told when it starts, too.
+    @Test func theImagesOfRunnersAndJobsAreTold() async throws {
+        let (driver, engine, instance) = try await driver()
+        var iterator = driver.events().makeAsyncIterator()
+        #expect(await iterator.next() == .resync)
+        let spec = spec(instance, ["/bin/sleep", "600"])
+        _ = try await driver.create(spec)
+        try await driver.start(spec, credentials: credentials)
+        #expect(await iterator.next() == .imageUsed(TestEngine.busybox))
+        let body =
+            #"{"Image":"\#(TestEngine.busybox)","Cmd":["/bin/true"],"Labels":{"autogit.owner":"\#(instance)","autogit.job.instance":"\#(instance)"}}"#
+        let job = try await engine.engine.create(name: "job-\(instance)", body: Array(body.utf8))
+        try await engine.engine.start(job)
+        #expect(await iterator.next() == .imageUsed(TestEngine.busybox))
+        try await engine.engine.remove(job)
+        try await driver.remove(spec.runner)
+    }
 }

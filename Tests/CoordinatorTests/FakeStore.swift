@@ -38,6 +38,7 @@ final class FakeStore: StateStore {
                 case .runner(let runner): state.disk.runners[runner.id] = runner
                 case .history(let entry): state.disk.history.append(entry)
                 case .pool(let name, let paused): if paused { state.disk.paused.insert(name) } else { state.disk.paused.remove(name) }
+                case .image, .imageGone: break
                 }
             }
             let ids = Set(changes.compactMap { if case .runner(let runner) = $0 { runner.id } else { nil } })

@@ -219,6 +219,35 @@ extension EndToEndTests {
         await registry.stop()
     }
 
+    // MARK: The disk
+
+    /// No disk is as large as the reserve: what was used once and isn't named by a pool goes, and a job waits with the reason.
+    @Test func onAFullDiskUnusedImagesGoAndJobsWait() async throws {
+        let name = "localhost/autogit-test-used-\(UInt32.random(in: 0 ... .max))"
+        let engine = try await TestEngine.shared.value
+        try await engine.ensureBusybox()
+        try await engine.makeImage(name)
+        let (rig, project) = try await dockerRig(pipeline: "default: {tags: [x]}\nown: {image: \"\(name):1\", script: [\"echo done\"]}")
+        try await run(rig, project)
+        #expect(try await engine.engine.imageExists(name + ":1"))
+        let path = rig.daemon.directory + "/autogit.toml"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        try (text + "\n[host]\ndisk_reserve = \"900TiB\"\n").write(toFile: path, atomically: true, encoding: .utf8)
+        #expect(try await rig.daemon.control("POST", "/reload").isSuccess)
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try await engine.engine.imageExists(name + ":1"), ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(50)) }
+        #expect(try await !engine.engine.imageExists(name + ":1"), "\(rig.daemon.log)")
+        for kept in [TestEngine.runner, TestEngine.busybox] { #expect(try await engine.engine.imageExists(kept)) }
+        let id = try await rig.gitlab.instance.createPipeline(project: project.id)[0]
+        var reason: String?
+        while reason?.contains("disk_reserve") != true, ContinuousClock.now < deadline {
+            reason = try await rig.daemon.get("/jobs", as: [JobView].self).first { $0.id == id }?.waiting_reason
+        }
+        #expect(reason?.contains("less than disk_reserve (943718400 MiB)") == true, "\(reason ?? "")\n\(rig.daemon.log)")
+        await rig.gitlab.instance.cancel(id)
+        try await rig.end()
+    }
+
     // MARK: An engine that is restarted
 
     /// An engine behind a relay, whose socket is at that path under a folder of the test's own; runners stay for long.

@@ -20,7 +20,10 @@ struct Scene {
         take(.done(.flush, .success(.done)))
         now = Self.start
         // What is due by the clock alone is not what these tables are about.
-        for place in state.placesInUse { state.places[place]?.lookAt = now + .seconds(86_400) }
+        for place in state.placesInUse {
+            state.places[place]?.lookAt = now + .seconds(86_400)
+            state.places[place]?.disk.measureAt = now + .seconds(86_400)
+        }
         for forge in state.forgesInUse {
             state.forges[forge]?.pollAt = now + .seconds(86_400)
             state.forges[forge]?.sweepAt = now + .seconds(86_400)

@@ -16,6 +16,16 @@ public enum ImagePull: String, Sendable, CaseIterable {
     case always
 }
 
+/// What is removed when an engine's disk is short of space.
+public enum ImagePrune: String, Sendable, CaseIterable {
+    /// Nothing.
+    case nothing = "none"
+    /// Images that runners of ours or their jobs have used, the longest unused first.
+    case ours
+    /// Then also what nobody uses of others': dangling images and build caches.
+    case all
+}
+
 /// A kind of runner, as configured.
 public struct Pool: Sendable, Equatable {
     /// Whose jobs a pool's runners are offered (`register`): the whole instance's, a group's or a project's. A group or project is
@@ -104,6 +114,9 @@ public struct Pool: Sendable, Equatable {
     public var stopTimeout: Duration
     /// The scope of its runners' registrations in GitLab.
     public var register: Registration
+    /// Bytes that a runner's container may have written by the end of a job before it is replaced; nil for any number. For containers with the
+    /// shell executor.
+    public var diskMax: Int64?
     /// The engine's network for its containers; nil for the engine's default. Not for scopes.
     public var network: String?
     /// Environment variables of the jobs, and with the shell executor of the runner's process. Values may be secrets.
@@ -144,6 +157,7 @@ public struct Pool: Sendable, Equatable {
         stopSignal = "SIGQUIT"
         stopTimeout = .seconds(3600)
         register = .instance
+        diskMax = 10 << 30
         env = [:]
         mounts = []
         capabilitiesAdd = []

@@ -37,6 +37,15 @@ public enum Action: Sendable, Hashable {
     case removeOrphan(Place, RunnerID)
     /// Asks the registry for a newer image.
     case refresh(Place, image: String)
+    /// How much room has the engine's storage?
+    case measure(Place)
+    /// Which images are there that could go?
+    case listImages(Place)
+    case removeImage(Place, EngineImage)
+    /// Removes what nobody uses of others'.
+    case sweepStorage(Place)
+    /// How much has the runner written?
+    case weigh(RunnerID, Place)
     case flush
     /// Deletes jobs and runners that have been over for longer than `Beat.retention`.
     case expire
@@ -51,6 +60,7 @@ public enum Action: Sendable, Hashable {
         case place(Place)
         case orphan(RunnerID)
         case image(Place, String)
+        case disk(Place)
         case store
         case history
     }
@@ -60,7 +70,7 @@ public enum Action: Sendable, Hashable {
         switch self {
         case .leave, .end, .refuse, .abandon: nil
         case .launch(let id, _, _), .checkContact(let id, _), .pause(let id, _), .verify(let id, _), .signal(let id, _, _), .readLog(let id, _),
-            .remove(let id, _, _):
+            .weigh(let id, _), .remove(let id, _, _):
             .runner(id)
         case .ask(let job, _): .job(job)
         case .poll(let forge), .ping(let forge): .poll(forge)
@@ -69,6 +79,7 @@ public enum Action: Sendable, Hashable {
         case .look(let place): .place(place)
         case .removeOrphan(_, let id): .orphan(id)
         case .refresh(let place, let image): .image(place, image)
+        case .measure(let place), .listImages(let place), .removeImage(let place, _), .sweepStorage(let place): .disk(place)
         case .flush: .store
         case .expire: .history
         }
@@ -77,7 +88,7 @@ public enum Action: Sendable, Hashable {
     /// It changes something outside, so that its intent must be on disk before.
     public var needsIntent: Bool {
         switch self {
-        case .launch, .pause, .signal, .remove, .unregister, .removeOrphan: true
+        case .launch, .pause, .signal, .remove, .unregister, .removeOrphan, .removeImage, .sweepStorage: true
         default: false
         }
     }

@@ -27,6 +27,8 @@ extension Planner {
                 plan.actions.append(.leave(runner.id, reason: reason, failed: false))
             } else if runner.isSpent {
                 plan.actions.append(.leave(runner.id, reason: "max_jobs reached", failed: false))
+            } else if canAskPlace, isToBeWeighed(runner, progress, pool) {
+                plan.actions.append(.weigh(runner.id, runner.place))
             } else if canAskForge, mayStep {
                 verifyUnknownJob(of: runner, progress, state, at: now, into: &plan)
             }
@@ -71,6 +73,12 @@ extension Planner {
         case .imageReplaced: "there is a newer image"
         case nil: nil
         }
+    }
+
+    /// Once after each job. With the Docker executor jobs write into containers of their own, which go with them.
+    private static func isToBeWeighed(_ runner: Runner, _ progress: Progress, _ pool: Pool?) -> Bool {
+        guard runner.driver == .container, runner.terms.executor == .shell, pool?.diskMax != nil, !runner.isBusy, runner.jobsDone > 0 else { return false }
+        return progress.weighedJobs != runner.jobsDone
     }
 
     /// Only GitLab knows whether it has called. While GitLab is away, a runner can't call and nobody can ask, so that

@@ -120,6 +120,7 @@ struct Supply {
             plan.wake(at: until)
             return .engineDown(pool.place, "it failed to make a runner just now")
         }
+        if let space = state.shortage(at: pool.place) { return .diskReserve(free: space.free, reserve: state.configuration.diskReserve) }
         if !ordered, let obstacle = afterFailures(index, into: &plan) { return obstacle }
         if count[index] >= pool.maxRunners { return .atMaximum(pool: pool.name, max: pool.maxRunners) }
         let budget = state.configuration.budget

@@ -18,6 +18,7 @@ extension Planner {
         due(known.lookAt, .look(place), state, at: now, into: &plan)
         guard known.reach.trouble == nil else { return }
         for (id, backoff) in known.orphans.sorted(by: { $0.key < $1.key }) { due(backoff.until, .removeOrphan(place, id), state, at: now, into: &plan) }
+        disk(of: place, state, at: now, into: &plan)
         for (image, refresh) in known.refreshes.sorted(by: { $0.key < $1.key }) { due(refresh.at, .refresh(place, image: image), state, at: now, into: &plan) }
     }
 

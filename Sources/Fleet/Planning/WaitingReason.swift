@@ -27,6 +27,8 @@ public enum WaitingReason: Sendable, Hashable {
     case memoryBudget(promised: Int64, bound: Int64)
     case cpuBudget(promised: Double, bound: Double)
     case engineDown(Place, String)
+    /// Bytes: the engine's storage has less room than it is to keep, also without the images that may go.
+    case diskReserve(free: Int64, reserve: Int64)
     /// The place already has as many launches under way as it may.
     case launchesAtBound(Int)
 
@@ -50,6 +52,7 @@ public enum WaitingReason: Sendable, Hashable {
         case .memoryBudget: "memory-budget"
         case .cpuBudget: "cpu-budget"
         case .engineDown: "engine-down"
+        case .diskReserve: "disk-reserve"
         case .launchesAtBound: "launches-at-bound"
         }
     }
@@ -85,6 +88,8 @@ public enum WaitingReason: Sendable, Hashable {
         case .memoryBudget(let promised, let bound): "the host's memory budget is used up (\(promised >> 20) of \(bound >> 20) MiB promised)"
         case .cpuBudget(let promised, let bound): "the host's CPU budget is used up (\(promised) of \(bound) promised)"
         case .engineDown(let place, let why): "\(place.kind == .container ? "the engine" : "the user's systemd") does not answer: \(why)"
+        case .diskReserve(let free, let reserve):
+            "the engine's disk has \(free >> 20) MiB left, less than disk_reserve (\(reserve >> 20) MiB)"
         case .launchesAtBound(let bound): "\(bound) runners are being started already"
         }
     }
@@ -94,7 +99,7 @@ public enum WaitingReason: Sendable, Hashable {
         switch self {
         case .startingUp, .tagsUnknown, .launchesAtBound: .debug
         case .evacuating, .poolPaused, .atMaximum, .memoryBudget, .cpuBudget, .probing: .info
-        case .gitlabRefuses, .gitlabAway, .tokenRefused, .storeNotWritable, .held, .backingOff, .quarantined, .engineDown: .warning
+        case .gitlabRefuses, .gitlabAway, .tokenRefused, .storeNotWritable, .held, .backingOff, .quarantined, .engineDown, .diskReserve: .warning
         case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags: .warning
         }
     }

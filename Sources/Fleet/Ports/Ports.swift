@@ -36,6 +36,8 @@ public enum DriverEvent: Sendable, Equatable {
     case exited(runner: RunnerID, exitCode: Int?)
     /// The kernel killed a process of the runner, because the runner was at its memory limit.
     case outOfMemory(runner: RunnerID)
+    /// A container of a runner, or of one of its jobs, was started: the image's name or its id, as the engine tells it.
+    case imageUsed(String)
     /// The event stream (re)connected: anything may have happened meanwhile, so look at everything.
     case resync
     case disconnected(String)
@@ -75,9 +77,65 @@ public protocol RunnerDriver: Sendable {
     func refresh(image: String) async throws
     /// The pulls that are under way now.
     func pulls() -> [Pull]
+    /// The file system that holds the engine's storage; nil where there is none, or it can't be seen from here.
+    func disk() async throws -> DiskSpace?
+    /// All images that the engine has, of whomever.
+    func images() async throws -> [EngineImage]
+    /// Removes an image with all its names, unless something uses it. One that isn't there is success.
+    /// - Throws: when it stays.
+    func removeImage(_ image: EngineImage) async throws
+    /// Removes what nobody uses, of whomever: images without a name, and caches of builds.
+    func sweepStorage() async throws
+    /// Bytes that the runner has written outside of volumes; nil where that is not known.
+    func written(by runner: RunnerID) async throws -> Int64?
     /// Reports of changes to runners of our instance, until the reader stops. For one reader at a time. Begins with `resync` once it is connected,
     /// reconnects by itself, and has another `resync` then.
     func events() -> AsyncStream<DriverEvent>
+}
+
+/// A file system.
+public struct DiskSpace: Sendable, Equatable {
+    /// Bytes that a user without privileges may still write.
+    public var free: Int64
+    /// Bytes that it has in all.
+    public var total: Int64
+    public init(free: Int64, total: Int64) {
+        self.free = free
+        self.total = total
+    }
+}
+
+/// An image that an engine has.
+public struct EngineImage: Sendable, Hashable {
+    /// The engine's, such as `sha256:…`.
+    public var id: String
+    /// With their tags; none for an image whose names are another's now.
+    public var names: [String]
+    /// Bytes, also those that it shares with others.
+    public var bytes: Int64
+    /// Some container, of whomever, is made of it.
+    public var isUsed: Bool
+    public init(id: String, names: [String], bytes: Int64, isUsed: Bool) {
+        self.id = id
+        self.names = names
+        self.bytes = bytes
+        self.isUsed = isUsed
+    }
+}
+
+/// When something of ours last used an image.
+public struct ImageUse: Sendable, Equatable {
+    /// The machine whose engine has it.
+    public var host: HostID
+    /// Its name or its id, as the engine told it.
+    public var image: String
+    /// Up to an hour ago.
+    public var at: Timestamp
+    public init(host: HostID, image: String, at: Timestamp) {
+        self.host = host
+        self.image = image
+        self.at = at
+    }
 }
 
 /// An image on its way.
@@ -101,6 +159,11 @@ public struct Pull: Sendable, Equatable {
 extension RunnerDriver {
     public func refresh(image: String) async throws {}
     public func pulls() -> [Pull] { [] }
+    public func disk() async throws -> DiskSpace? { nil }
+    public func images() async throws -> [EngineImage] { [] }
+    public func removeImage(_ image: EngineImage) async throws {}
+    public func sweepStorage() async throws {}
+    public func written(by runner: RunnerID) async throws -> Int64? { nil }
 
     /// Removes a runner of which nothing is known but its id.
     public func remove(_ runner: RunnerID) async throws { try await remove(Remains(runner)) }
@@ -235,6 +298,9 @@ public enum Change: Sendable {
     case runner(Runner)
     case history(HistoryEntry)
     case pool(name: String, paused: Bool)
+    case image(ImageUse)
+    /// The image was removed, and with it the memory of its use.
+    case imageGone(host: HostID, image: String)
 }
 
 /// The state that the store gives back when the daemon starts.
@@ -249,9 +315,13 @@ public struct Memory: Sendable {
     public var finishedJobs: [(job: JobRef, createdAt: Timestamp?)]
     /// Names of pools that an operator paused, configured or not.
     public var pausedPools: Set<String>
+    /// Images that were used and not removed since.
+    public var images: [ImageUse]
     public init(
-        instance: String, jobs: [Job], runners: [Runner], finishedJobs: [(job: JobRef, createdAt: Timestamp?)], pausedPools: Set<String>
+        instance: String, jobs: [Job], runners: [Runner], finishedJobs: [(job: JobRef, createdAt: Timestamp?)], pausedPools: Set<String>,
+        images: [ImageUse] = []
     ) {
+        self.images = images
         self.finishedJobs = finishedJobs
         self.instance = instance
         self.jobs = jobs

@@ -17,6 +17,7 @@ public struct FleetEvent: Sendable, Equatable {
         // Of the world around.
         case gitlabTrouble(String, tokenRefused: Bool), gitlabAnswers, pollRemark(String), pollComplete
         case driverTrouble(String), driverAnswers, imageNotRefreshed(String)
+        case diskShort(free: Int64, reserve: Int64), diskRoomy, imageRemoved(bytes: Int64)
         case storeTrouble(String), storeWorks
         case orphan, orphanStays(String), ghost, ghostStays(String), sweepTrouble(String)
         case unusableHook(String)

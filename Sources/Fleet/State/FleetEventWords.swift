@@ -44,6 +44,9 @@ extension FleetEvent {
         case .driverTrouble: "Cannot ask what runs runners; trying again"
         case .driverAnswers: "What runs runners answers again"
         case .imageNotRefreshed: "Cannot ask for a newer image; the one that is there stays in use"
+        case .diskShort: "The engine's disk has less room than its reserve; images that were not used for long go, and no runner is started"
+        case .diskRoomy: "The engine's disk has room again"
+        case .imageRemoved: "Removed an image that was not used for long"
         case .storeTrouble: "Cannot write the state; is the disk full? Trying again"
         case .storeWorks: "The state can be written again"
         case .orphan: "Removing an orphan of ours"
@@ -69,9 +72,10 @@ extension FleetEvent {
         case .jobEnded, .created, .started, .contacted, .leaving, .ended, .staleHook, .pollComplete: .debug
         case .jobDispatched, .jobStarted, .jobFinished, .jobWithdrawn, .requested, .registered, .drained, .removed, .remembered: .info
         case .exited(_, let expected): expected ? .info : .warning
+        case .diskRoomy, .imageRemoved: .notice
         case .poolRecovered, .poolPaused, .poolResumed, .gitlabAnswers, .driverAnswers, .storeWorks, .unusableHook, .evacuating, .foundAgain: .notice
         case .jobGone, .jobReplaced, .jobRefused, .dismissedByForce, .startUnclear, .startInterrupted, .lastLines, .outOfMemory, .stepFailed, .pollRemark,
-            .orphan, .ghost, .sweepTrouble, .imageNotRefreshed:
+            .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort:
             .warning
         case .startFailed, .stuck, .quarantined, .gitlabTrouble, .driverTrouble, .storeTrouble, .orphanStays, .ghostStays: .error
         }
@@ -115,6 +119,10 @@ extension FleetEvent {
             .gitlabTrouble(let why, _), .pollRemark(let why), .driverTrouble(let why), .storeTrouble(let why), .orphanStays(let why),
             .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why), .imageNotRefreshed(let why):
             add("reason", why)
+        case .diskShort(let free, let reserve):
+            add("free_mib", free >> 20)
+            add("reserve_mib", reserve >> 20)
+        case .imageRemoved(let bytes): add("mib", bytes >> 20)
         case .lastLines(let lines): add("last_lines", lines.joined(separator: " | "))
         case .stepFailed(let step, let why):
             add("step", step)

@@ -11,8 +11,17 @@ public struct FleetState: Sendable {
         public var pollInterval: Duration
         /// Launches that may be under way at once in one place.
         public var maxLaunches: Int
+        /// Bytes that an engine's storage keeps free: with less, images go and no runner is started. Zero: whatever there is.
+        public var diskReserve: Int64
+        /// What may go then.
+        public var prune: ImagePrune
         /// By default the host has no bounds, polls are 30 s apart, and a place has at most eight launches under way.
-        public init(pools: [Pool], budget: HostBudget = HostBudget(), pollInterval: Duration = .seconds(30), maxLaunches: Int = 8) {
+        public init(
+            pools: [Pool], budget: HostBudget = HostBudget(), pollInterval: Duration = .seconds(30), maxLaunches: Int = 8, diskReserve: Int64 = 0,
+            prune: ImagePrune = .ours
+        ) {
+            self.diskReserve = diskReserve
+            self.prune = prune
             self.pools = pools
             self.budget = budget
             self.pollInterval = pollInterval
@@ -261,6 +270,8 @@ struct Progress: Sendable {
     /// The launch failed because of GitLab, an engine or the disk, which is not held against the pool.
     var isBlameless = false
     var isSignaled = false
+    /// How many jobs it had done when its disk was last looked at.
+    var weighedJobs: Int?
     /// What the last look found against it.
     var retirement: DriverObject.Retirement?
     var wantsLog = false

@@ -51,6 +51,10 @@ public enum Answer: Sendable {
     case registrations([ForgeRunner])
     case objects([DriverObject])
     case lines([String])
+    case disk(DiskSpace?)
+    case images([EngineImage])
+    /// Bytes; nil where nobody knows.
+    case written(Int64?)
     /// The trouble that each half of a removal met; nil for a half that worked or was not tried.
     case removal(container: Trouble?, registration: Trouble?)
 }

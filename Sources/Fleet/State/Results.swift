@@ -26,6 +26,7 @@ extension FleetState {
             notePlace(runner.place, nil, at: now)
             places[runner.place]?.creating.succeeded()
             update(id) { $0.containerID = container }
+            if runner.place.kind == .container, let index = index(ofPool: runner.pool) { usedImage(pools[index].pool.image, at: runner.place, at: now) }
             tell(.created, runners[id], subject: String(container.prefix(12)))
         case .creationFailed(let trouble):
             notePlace(runner.place, trouble, at: now)
@@ -102,6 +103,12 @@ extension FleetState {
             removed(id, place, ofContainer, registration, ofRegistration, at: now)
         case (.remove(let id, _, _), .failure(let trouble)): stepFailed(id, "remove", trouble, at: now)
         case (.remove, .success): break
+        case (.measure(let place), .success(.disk(let space))): measured(place, space, at: now)
+        case (.listImages(let place), .success(.images(let images))): places[place]?.disk.images = images
+        case (.removeImage(let place, let image), _): imageRemoved(image, at: place, result.trouble, at: now)
+        case (.sweepStorage(let place), _): swept(place, result.trouble, at: now)
+        case (.measure(let place), _), (.listImages(let place), _): notePlace(place, result.trouble, at: now)
+        case (.weigh(let id, _), _): weighed(id, result, at: now)
         case (.refresh(let place, let image), .success): refreshed(image, at: place, nil, at: now)
         case (.refresh(let place, let image), .failure(let trouble)): refreshed(image, at: place, trouble, at: now)
         case (.ask(let job, _), .success(let answer)):

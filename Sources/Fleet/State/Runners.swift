@@ -24,10 +24,13 @@ extension FleetState {
         case .sweep(let forge):
             forges[forge, default: ForgeState()].sweepBegan = now
             forges[forge]?.sweepAt = now + Beat.sweep
+        case .measure(let place): places[place, default: PlaceState()].disk.measureAt = now + Beat.look
+        case .weigh(let id, _): progress[id]?.weighedJobs = runners[id]?.jobsDone
         case .refresh(let place, let image): places[place]?.refreshes[image]?.at = now + Beat.refresh
         case .ask(let job, _): jobs[job]?.askedAt = now
         case .verify(let id, _): progress[id]?.verifyBegan = sequence
-        case .checkContact, .pause, .signal, .readLog, .remove, .ping, .unregister, .removeOrphan, .flush, .expire: break
+        case .checkContact, .pause, .signal, .readLog, .remove, .ping, .unregister, .removeOrphan, .listImages, .removeImage, .sweepStorage, .flush, .expire:
+            break
         }
     }
 

@@ -33,6 +33,8 @@ public struct PlaceState: Sendable {
     public internal(set) var isSeen = false
     /// Objects that carry our instance's id and that no runner owns.
     var orphans: [RunnerID: Backoff] = [:]
+    /// Of an engine.
+    public internal(set) var disk = DiskState()
     /// When registries are asked for newer images.
     var refreshes: [String: Refresh] = [:]
     struct Refresh: Sendable {
@@ -95,6 +97,9 @@ extension FleetState {
             if let registration = runner.registration { owners[registration] = runner.id }
         }
         pausedPools = memory.pausedPools
+        for use in memory.images {
+            places[Place(use.host, .container), default: PlaceState()].disk.used[use.image] = .init(at: min(use.at, now), written: min(use.at, now))
+        }
         configure(configuration, at: now)
         expireAt = now + Beat.firstExpire
         if !memory.runners.isEmpty || !memory.jobs.isEmpty { tell(.remembered(runners: memory.runners.count, jobs: jobs.count)) }
@@ -117,6 +122,8 @@ extension FleetState {
             places[place]?.refreshes = Dictionary(uniqueKeysWithValues: images.map { ($0, known[$0] ?? .init(at: now + Beat.firstRefresh)) })
         }
         for forge in forgesInUse where forges[forge] == nil { forges[forge] = ForgeState() }
+        // Another reserve may be met already, or not be met any more.
+        for place in places.keys { places[place]?.disk.measureAt = nil }
         // Switched on, or made faster: no need to wait for the time that was planned before.
         for id in forges.keys { forges[id]?.pollAt = nil }
     }
@@ -191,6 +198,7 @@ extension FleetState {
     mutating func hear(_ event: DriverEvent, at place: Place, at now: Timestamp) {
         switch event {
         case .exited(let runner, let code): exited(runner, code: code, at: now)
+        case .imageUsed(let image): usedImage(image, at: place, at: now)
         case .outOfMemory(let id):
             guard let runner = runners[id] else { return }
             tell(.outOfMemory, runner, job: runner.job.flatMap { jobs[$0]?.job })
@@ -198,18 +206,6 @@ extension FleetState {
             // A look shows whether the place answers at all, and how its runners are by now.
             places[place, default: PlaceState()].lookAt = nil
         }
-    }
-
-    mutating func refreshed(_ image: String, at place: Place, _ trouble: Trouble?, at now: Timestamp) {
-        notePlace(place, trouble, at: now)
-        guard let trouble else {
-            places[place]?.refreshes[image]?.hasFailed = false
-            // Runners of the image that it replaces are found by a look.
-            return look(at: place, by: now)
-        }
-        places[place]?.refreshes[image]?.at = now + Beat.refreshAgain
-        if places[place]?.refreshes[image]?.hasFailed == false { tell(.imageNotRefreshed(trouble.text), subject: image) }
-        places[place]?.refreshes[image]?.hasFailed = true
     }
 
     mutating func swept(_ forge: ForgeID, _ registrations: [ForgeRunner], at now: Timestamp) {
