@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import Foundation
 import PackageDescription
 
@@ -23,6 +23,9 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        // Without its default trait, which is for Foundation's types.
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     ],
     targets: [
         .target(name: "CSystemd", linkerSettings: [.linkedLibrary("systemd")]),
@@ -92,11 +95,16 @@ let package = Package(
                 "Fleet", "HTTPTransfer", "Yams",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: ours),
         .target(
             name: "TestBench",
-            dependencies: ["ContainerDriver", "ControlModel", "FakeGitLab", "HTTPTransfer"], swiftSettings: ours),
+            dependencies: [
+                "ContainerDriver", "ControlModel", "FakeGitLab", "HTTPTransfer", .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: ours),
         .target(name: "CSwiftHooks"),
         .target(
             name: "Simulation",
@@ -140,7 +148,7 @@ let package = Package(
         .testTarget(
             name: "GitLabTests", dependencies: ["GitLab", "Fleet", "FakeGitLab", "HTTPTransfer"], resources: [.copy("Payloads")],
             swiftSettings: ours),
-        .testTarget(name: "FakeGitLabTests", dependencies: ["FakeGitLab", "HTTPTransfer"], swiftSettings: ours),
+        .testTarget(name: "FakeGitLabTests", dependencies: ["FakeGitLab", "HTTPTransfer", "Threads"], swiftSettings: ours),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Fleet", "TestBench", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: ours),
         .testTarget(
@@ -158,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "FuzzTests",
             dependencies: [
-                "autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "FakeGitLab", "TestBench", "ControlModel",
+                "autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "FakeGitLab", "TestBench", "ControlModel", "Threads",
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: ours),
@@ -171,7 +179,7 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["TestBench", "FakeGitLab", "ControlModel", "HTTPTransfer", "autogitd", "autogitctl"], swiftSettings: ours),
+            dependencies: ["TestBench", "FakeGitLab", "ControlModel", "HTTPTransfer", "Threads", "autogitd", "autogitctl"], swiftSettings: ours),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A stream socket without a client library, for bytes that no proper client sends. Blocks the calling thread; use `onAThread`.
+/// A stream socket without a client library, for bytes that no proper client sends. Blocks the calling thread; use `onThread`.
 public final class BareSocket {
     /// Where to connect.
     public enum Peer: Sendable {

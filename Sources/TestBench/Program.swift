@@ -1,4 +1,6 @@
 import Foundation
+import Subprocess
+import SystemPackage
 
 /// The outcome of a program.
 public struct Ran: Sendable {
@@ -10,29 +12,15 @@ public struct Ran: Sendable {
     public var out: String
 }
 
-/// Runs a program to its end, without blocking one of Swift's few cooperative threads: the server that the program talks to may be in
-/// this process.
-/// - Throws: when the program can't be started; a failure of the program is in the result.
+/// Runs a program to its end. A cancellation kills it.
+/// - Parameter program: its path.
+/// - Throws: `SubprocessError` when the program can't be started; a failure of the program is in the result.
 public func run(_ program: String, _ arguments: [String]) async throws -> Ran {
-    try await onAThread {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let out = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return Ran(code: process.terminationStatus, exited: process.terminationReason == .exit, out: out)
-    }
-}
-
-/// Runs blocking code on a thread of its own.
-public func onAThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-    try await withCheckedThrowingContinuation { done in
-        Thread { done.resume(with: Result(catching: body)) }.start()
+    let done = try await Subprocess.run(
+        .path(FilePath(program)), arguments: Arguments(arguments), output: .string(limit: .max), error: .combinedWithOutput)
+    return switch done.terminationStatus {
+    case .exited(let code): Ran(code: code, exited: true, out: done.standardOutput)
+    case .signaled(let signal): Ran(code: signal, exited: false, out: done.standardOutput)
     }
 }
 

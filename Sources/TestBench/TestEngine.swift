@@ -111,8 +111,6 @@ public struct TestEngine: Sendable {
     /// Kills our own service with SIGKILL and starts it again; containers keep running. Does nothing to an engine of this machine.
     public func restartService() async throws {
         guard let service else { return }
-        // Its end is not waited for: Foundation takes a process for running while a child of its has its descriptors,
-        // and the monitors of containers have them.
         await service.kill()
         unlink(socket)
         try await service.start()
@@ -152,11 +150,11 @@ public struct TestEngine: Sendable {
         }
 
         var isRunning: Bool { child?.isRunning ?? false }
-        func stop() async {
-            if diesWithForks { kill() } else { child?.signal(SIGTERM) }
+        func stop() async { if diesWithForks { await kill() } else { await child?.stop() } }
+        func kill() async {
+            if diesWithForks { child?.killWithForks() } else { child?.signal(SIGKILL) }
             await child?.exit()
         }
-        func kill() { if diesWithForks { child?.killWithForks() } else { child?.signal(SIGKILL) } }
     }
 
     /// Stops our own service; containers keep running.

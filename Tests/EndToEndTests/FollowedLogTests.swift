@@ -5,6 +5,7 @@ import HTTPTransfer
 import Synchronization
 import TestBench
 import Testing
+import Threads
 
 /// A log that is followed, by all kinds of readers: the real daemon as a process, with an engine that only pretends.
 @Suite struct FollowedLogTests {
@@ -76,7 +77,7 @@ import Testing
     @Test func aLogThatDoesNotBeginDoesNotKeepTheDaemonFromStopping() async throws {
         let rig = try await rig()
         rig.engine.hang("GET /containers/logs")
-        let reading = Task { try await onAThread { [rig] in BareSocket.exchange(rig.control, rig.request, patience: .seconds(120)) } }
+        let reading = Task { try await onThread("a test") { [rig] in BareSocket.exchange(rig.control, rig.request, patience: .seconds(120)) } }
         #expect(await rig.engine.seen.wait(for: .called("GET /containers/logs")))
         #expect(await rig.stopDaemon() == 0, "\(rig.daemon.log)")
         let answer = try #require(try await reading.value)

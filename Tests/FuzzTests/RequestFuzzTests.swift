@@ -5,6 +5,7 @@ import FakeGitLab
 import HTTPTransfer
 import TestBench
 import Testing
+import Threads
 
 /// Requests to the daemon itself, bent and broken from a seed, over its port and its control socket: it answers or closes, never
 /// with an error of its own, reveals no secret, survives and doesn't grow.
@@ -77,7 +78,7 @@ extension FuzzTests {
         try #require(spawned.status < 300, "\(spawned.text)\n\(daemon.log)")
         let runner = try JSONDecoder().decode(RunnerView.self, from: Data(spawned.body))
         let routes = Routes(runner: runner.id, job: 7, secret: daemon.webhookSecret)
-        #expect(try await onAThread { BareSocket.exchange(peer, routes.webhook) }?.closed == true)
+        #expect(try await onThread("a test") { BareSocket.exchange(peer, routes.webhook) }?.closed == true)
         try await Self.everyRouteExists(routes, over: peer, trusted: side != "port")
 
         let count = max(100, Self.cases / 4)
@@ -109,14 +110,14 @@ extension FuzzTests {
     /// than there was.
     private static func everyRouteExists(_ routes: Routes, over peer: BareSocket.Peer, trusted: Bool) async throws {
         for request in routes.closing {
-            let got = try #require(try await onAThread { BareSocket.exchange(peer, request) })
+            let got = try #require(try await onThread("a test") { BareSocket.exchange(peer, request) })
             let text = String(decoding: got.answer, as: UTF8.self)
             let status = Int(text.dropFirst(9).prefix(3)) ?? 0
             let fine = trusted ? 200..<300 : 200..<404
             #expect(got.closed && fine.contains(status), "\(String(decoding: request, as: UTF8.self)) got \(text)")
         }
         guard trusted else { return }
-        let lines = try await onAThread {
+        let lines = try await onThread("a test") {
             let socket = BareSocket(peer)
             socket?.send(routes.follow)
             var text = ""
@@ -138,7 +139,7 @@ extension FuzzTests {
         let lanes = 8
         return try await withThrowingTaskGroup(of: Outcome.self) { group in
             for lane in 0..<lanes {
-                group.addTask { try await onAThread { exchangeMany(count / lanes, with: peer, seed: seed + UInt64(lane), routes) } }
+                group.addTask { try await onThread("a test") { exchangeMany(count / lanes, with: peer, seed: seed + UInt64(lane), routes) } }
             }
             return try await group.reduce(into: Outcome()) { sum, lane in
                 sum.wrong += lane.wrong
