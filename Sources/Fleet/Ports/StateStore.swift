@@ -1,0 +1,68 @@
+/// One thing to remember.
+public enum Change: Sendable {
+    case job(Job)
+    case runner(Runner)
+    case history(HistoryEntry)
+    case pool(name: String, paused: Bool)
+    case image(ImageUse)
+    /// The image was removed, and with it the memory of its use.
+    case imageGone(host: HostID, image: String)
+}
+
+/// The state that the store gives back when the daemon starts.
+public struct Memory: Sendable {
+    /// The id of this installation: twelve hexadecimal digits, made with the database.
+    public var instance: String
+    /// Jobs that wait or run, as they were when they were written last.
+    public var jobs: [Job]
+    /// Runners that were not removed.
+    public var runners: [Runner]
+    /// Jobs that are over by GitLab's own word, with their creation times as far as known, the oldest first.
+    public var finishedJobs: [(job: JobRef, createdAt: Timestamp?)]
+    /// Names of pools that an operator paused, configured or not.
+    public var pausedPools: Set<String>
+    /// Images that were used and not removed since.
+    public var images: [ImageUse]
+    public init(
+        instance: String, jobs: [Job], runners: [Runner], finishedJobs: [(job: JobRef, createdAt: Timestamp?)], pausedPools: Set<String>,
+        images: [ImageUse] = []
+    ) {
+        self.images = images
+        self.finishedJobs = finishedJobs
+        self.instance = instance
+        self.jobs = jobs
+        self.runners = runners
+        self.pausedPools = pausedPools
+    }
+}
+
+/// Where everything is remembered.
+public protocol StateStore: Sendable {
+    /// Begins to write the changes, and returns at once. The order of calls is the order on disk.
+    func enqueue(_ changes: [Change])
+    /// Returns when all that was enqueued before is on disk. Changes that could not be written are
+    /// kept, and written with the next changes or the next flush.
+    func flush() async throws
+    /// Forgets jobs that are over and runners that were removed before a time, with their history.
+    func forget(before time: Timestamp) async throws
+    /// Active jobs, live runners, and the newest of the jobs that are over.
+    func load() async throws -> Memory
+    /// The lines of a runner's history, the oldest first; none for an unknown one.
+    func history(of runner: RunnerID) async throws -> [HistoryEntry]
+    /// The jobs that were first seen last, the newest first.
+    func recentJobs(limit: Int) async throws -> [Job]
+    /// A job, over or not; nil when it is unknown or was forgotten.
+    func job(_ id: JobRef) async throws -> Job?
+    /// A runner, removed or not; nil when it is unknown or was forgotten.
+    func runner(_ id: RunnerID) async throws -> Runner?
+    /// The number of jobs by status; a status without jobs is absent.
+    func jobCounts() async throws -> [String: Int]
+}
+
+extension StateStore {
+    /// Returns when the changes, and all that were enqueued before, are on disk.
+    public func save(_ changes: [Change]) async throws {
+        enqueue(changes)
+        try await flush()
+    }
+}
