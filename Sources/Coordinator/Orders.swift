@@ -24,12 +24,13 @@ extension Coordinator {
 
     /// The runners that are not removed yet, the oldest first.
     public func runnerViews() -> [RunnerView] { state.runnerViews(at: clock.now()) }
-    /// The configured pools, in the order of the configuration.
+
+    /// The configured pools, in the order of the configuration, each with its image if that is on its way.
     public func poolViews() -> [PoolView] {
         let pools = state.pools.map(\.pool)
         return zip(pools, state.poolViews()).map { pool, view in
             var view = view
-            // With its tag, the name begins like the pool's.
+            // A pull is of a name with its tag.
             let pull = hands.drivers[pool.place]?.pulls().first { $0.image == pool.image || $0.image == pool.image + ":latest" }
             view.pull = pull.map { PullView(image: $0.image, received_bytes: $0.received, total_bytes: $0.total) }
             return view

@@ -17,6 +17,9 @@ extension FleetState {
                 forge.remarks.prefix(5).map { "polling leaves something out: \($0)" }
                     + (forge.remarks.count > 5 ? ["polling leaves out \(forge.remarks.count - 5) more: see journalctl -u autogit"] : [])
             }
+            + placesInUse.compactMap { shortage(at: $0) }.map {
+                "the engine's disk has \($0.free >> 20) MiB left, less than disk_reserve (\(configuration.diskReserve >> 20) MiB): no runner is started"
+            }
             + stuckRunners.map { "the runner \($0.runner.name) is stuck while it is \($0.runner.phase.rawValue): \($0.reason)" }
     }
 

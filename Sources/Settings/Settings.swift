@@ -57,6 +57,10 @@ public struct Settings: Sendable {
             "pool \(pool.name) runs jobs with the shell executor, which ignores image: and services: of a job"
                 + (pool.driver == .container ? "; executor = \"docker\" gives them their own containers" : "")
         }
+            + pools.filter { $0.executor == .docker && $0.pids != Pool(name: "").pids }.map { pool in
+                "pids of pool \(pool.name) bounds the runner's own container; the containers of jobs have the engine's default, "
+                    + "for GitLab Runner has no setting for it"
+            }
     }
 }
 

@@ -119,7 +119,7 @@ extension FleetState {
     }
 
     /// How much too little there is; nil while there is enough, or nobody knows.
-    func shortage(at place: Place) -> DiskSpace? {
+    public func shortage(at place: Place) -> DiskSpace? {
         guard let disk = places[place]?.disk, disk.isShort else { return nil }
         return disk.space
     }
