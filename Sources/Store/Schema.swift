@@ -69,6 +69,14 @@ enum Schema {
                     ALTER TABLE runners ADD COLUMN short_token TEXT;
                     """)
         }
+        migrator.registerMigration("5: kept logs") { db in
+            // sqlite3 autogit.db "SELECT writefile('log.gz', gzip) FROM runner_logs WHERE runner = 'ID'"; zcat log.gz
+            try db.execute(
+                sql: """
+                    CREATE TABLE runner_logs (
+                        seq INTEGER PRIMARY KEY, runner TEXT NOT NULL UNIQUE, at TEXT NOT NULL, bytes INTEGER NOT NULL, gzip BLOB NOT NULL)
+                    """)
+        }
         return migrator
     }
 }

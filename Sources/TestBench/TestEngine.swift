@@ -51,9 +51,10 @@ public struct TestEngine: Sendable {
 
     /// Starts `dockerd` with a storage of its own, which is kept for the next run. It has no bridge and makes no firewall rules, so its
     /// containers share this machine's network.
+    /// - Parameter storage: names the storage, which one engine at a time can use.
     /// - Throws: when it does not answer within ten seconds.
-    public static func startDocker(http: HTTPClient = HTTPClient()) async throws -> TestEngine {
-        let directory = "/var/tmp/autogit-docker-\(getuid())"
+    public static func startDocker(storage: String = "docker", http: HTTPClient = HTTPClient()) async throws -> TestEngine {
+        let directory = "/var/tmp/autogit-\(storage)-\(getuid())"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let socket = "\(directory)/docker.sock"
         unlink(socket)
@@ -179,7 +180,8 @@ public struct TestEngine: Sendable {
     /// Makes the image `busybox` unless it exists: 2 MB with a shell, from Debian's busybox-static.
     public func ensureBusybox() async throws {
         if try await engine.imageExists(Self.busybox) { return }
-        let work = "/var/tmp/autogit-busybox-\(getpid())"
+        // Another engine's image may be made at the same time.
+        let work = "/var/tmp/autogit-busybox-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let script = """
             set -e; rm -rf \(work); mkdir -p \(work)/bin \(work)/tmp \(work)/etc; cp /bin/busybox \(work)/bin/busybox
             for name in sh sleep cat echo ls stat dd true false kill id head tail httpd wget mkdir env grep; do ln -s busybox \(work)/bin/$name; done

@@ -54,9 +54,11 @@ public protocol RunnerDriver: Sendable {
     /// Everything that carries our instance's id, ended or not; also a runner of which only its jobs' containers are left.
     /// - Throws: when it can't be listed as a whole, because a runner that the list lacks is taken for gone.
     func list() async throws -> [DriverObject]
-    /// The last lines of the runner's output, the oldest first; fewer than `lines`, or none, where there are no more.
+    /// The end of the runner's output, in whole lines; empty where there is none, or no such runner. Returns within minutes, whatever the other
+    /// side does.
+    /// - Parameter bytes: how much at most.
     /// - Throws: when the output can't be read.
-    func logTail(_ runner: RunnerID, lines: Int) async throws -> [String]
+    func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8]
     /// The last lines of the runner's output as bytes, and with `follow` all further output until the runner ends. A scope's output is not
     /// followed.
     /// - Throws: when the output can't be read; the stream also throws when it breaks off.
@@ -232,7 +234,7 @@ public protocol StateStore: Sendable {
     /// Returns when all that was enqueued before is on disk. Changes that could not be written are
     /// kept, and written with the next changes or the next flush.
     func flush() async throws
-    /// Forgets jobs that are over and runners that were removed before a time, with their history.
+    /// Forgets jobs that are over and runners that were removed before a time, with their history, and logs that were kept before it.
     func forget(before time: Timestamp) async throws
     /// Active jobs, live runners, and the newest of the jobs that are over.
     func load() async throws -> Memory
@@ -246,6 +248,13 @@ public protocol StateStore: Sendable {
     func runner(_ id: RunnerID) async throws -> Runner?
     /// The number of jobs by status; a status without jobs is absent.
     func jobCounts() async throws -> [String: Int]
+    /// Keeps a runner's log, in place of one that was kept before, and drops the oldest of those that exceed `KeptLog`'s bounds. Returns when it
+    /// is on disk; nothing else waits for it, and nothing is tried again.
+    func keep(_ log: KeptLog) async throws
+    /// The kept log of a runner; nil where there is none.
+    func keptLog(of runner: RunnerID) async throws -> KeptLog?
+    /// What is kept of a runner, or of all, the newest first.
+    func keptLogs(of runner: RunnerID?) async throws -> [KeptLog.Entry]
 }
 
 extension StateStore {

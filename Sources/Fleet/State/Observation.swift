@@ -50,7 +50,8 @@ public enum Answer: Sendable {
     case poll(Poll)
     case registrations([ForgeRunner])
     case objects([DriverObject])
-    case lines([String])
+    /// The end of a log that was read, and the trouble with which it could not be kept.
+    case lines([String], notKept: Trouble? = nil)
     /// The trouble that each half of a removal met; nil for a half that worked or was not tried.
     case removal(container: Trouble?, registration: Trouble?)
 }
