@@ -53,9 +53,10 @@ let package = Package(
             dependencies: ["Fleet", "HTTPTransfer", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
         .target(name: "RunnerConfiguration", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(
             name: "Store",
-            dependencies: ["Fleet", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["CZlib", "Fleet", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: ours),
         .target(
             name: "Coordinator",

@@ -24,6 +24,8 @@ public final class ContainerDriver: RunnerDriver {
     private let log: Logger
     private let images: Images
     private let registries: RegistryAccess
+    /// Longest that a log may take that is not followed.
+    private let logTimeout: Duration
     /// Cache volumes that are there.
     private let volumes = Mutex<Set<CacheVolume>>([])
     /// The path of the engine's storage, once it has told.
@@ -42,10 +44,12 @@ public final class ContainerDriver: RunnerDriver {
     }
 
     init(
-        engine: Engine, instance: String, registries: RegistryAccess = RegistryAccess(), pullSilence: Duration, log: Logger,
+        engine: Engine, instance: String, registries: RegistryAccess = RegistryAccess(), pullSilence: Duration, logTimeout: Duration = .seconds(60),
+        log: Logger,
         sleep: @escaping @Sendable (Duration) async throws -> Void
     ) {
         self.engine = engine
+        self.logTimeout = logTimeout
         self.sleep = sleep
         self.instance = instance
         self.registries = registries
@@ -153,10 +157,29 @@ public final class ContainerDriver: RunnerDriver {
         return .imageReplaced
     }
 
-    /// The last lines that the runner wrote; none when it isn't there.
-    /// - Throws: `EngineError`
-    public func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {
-        try await engine.logTail(Runner.name(of: runner), lines: lines)
+    /// Lines that are asked for: as many as fill 256 KiB when they are as short as 16 bytes.
+    private static let lastLines = 16_384
+
+    /// The end of what the runner wrote; empty when it isn't there.
+    /// - Throws: `EngineError`, also after a minute.
+    public func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
+        try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            group.addTask {
+                var tail = OutputTail(most: bytes)
+                do {
+                    for try await chunk in try await self.log(runner, lines: Self.lastLines, follow: false) { tail.take(chunk) }
+                } catch let error as EngineError where error.status == 404 {
+                    return []
+                }
+                return tail.output
+            }
+            group.addTask { [logTimeout] in
+                try await Task.sleep(for: logTimeout)
+                throw EngineError(message: "the engine took longer than \(logTimeout.text) to give a log")
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? []
+        }
     }
 
     /// What the runner wrote, only as fast as it is read; the engine's stream ends with its reader.

@@ -23,6 +23,15 @@ struct ContainerSpec: Encodable {
         var CapAdd: [String]
         var NetworkMode: String?
         var Binds: [String]
+        var LogConfig = Log()
+    }
+
+    /// Whatever the engine's own setting is: Podman's is journald on most machines, whose journal an engine without privileges often can't read,
+    /// and Docker's has no bound. Podman takes this name for its `k8s-file`, of which one file is enough for it, and ignores what it doesn't
+    /// know; Docker knows no `k8s-file`, and needs a second file in order not to begin with an empty one at the bound.
+    struct Log: Encodable {
+        var `Type` = "json-file"
+        var Config = ["max-size": "4m", "max-file": "2"]
     }
 
     /// - Parameter socket: for runners that have the engine make containers for their jobs.

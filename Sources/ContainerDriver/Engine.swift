@@ -243,14 +243,6 @@ public struct Engine: Sendable {
         return answer.isSuccess ? Tar.firstFile(answer.body) : nil
     }
 
-    /// The last log lines of both streams, without the engine's eight-byte frame headers.
-    public func logTail(_ container: String, lines: Int) async throws -> [String] {
-        let answer = try await call(
-            "GET", "/containers/\(container)/logs?stdout=true&stderr=true&tail=\(lines)", allowed: [404])
-        guard answer.isSuccess else { return [] }
-        return LogFrames.lines(of: answer.body).suffix(lines)
-    }
-
     /// The last lines of the log, and with `follow` what comes until the container ends, without frame headers. Only as fast
     /// as it is read; it ends with its reader.
     public func log(_ container: String, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {

@@ -38,10 +38,4 @@ struct LogFrames {
         }
         return text
     }
-
-    /// The lines of a whole log.
-    static func lines(of body: [UInt8]) -> [String] {
-        var frames = LogFrames()
-        return frames.take(body).split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
-    }
 }

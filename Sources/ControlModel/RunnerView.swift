@@ -65,6 +65,9 @@ public struct RunnerView: Codable, Sendable, Equatable {
     public var reason: String?
     /// Why it can't be taken further; absent while it can. Absent from daemons before 0.3.
     public var stuck: String?
+    /// Whether the end of its log is kept, to be read after it is gone: that of a runner which failed to start or died. Only in the answer for
+    /// a single runner. Absent from daemons before 0.5.
+    public var has_log: Bool?
     /// Its steps in their order. Only in the answer for a single runner.
     public var history: [Event]?
 

@@ -74,7 +74,7 @@ struct Hands: Sendable {
             guard let seen = try await ours(id, registration) else { return .noRegistration }
             return .jobs(try await forge(registration.forge).runningJobs(ofRunner: registration.id), contacted: seen.hasContacted)
         case .signal(let id, let place, let signal): try await driver(place).signal(id, signal)
-        case .readLog(let id, let place): return .lines(try await driver(place).logTail(id, lines: 10))
+        case .readLog(let id, let place): return await keep(try await driver(place).lastOutput(id, bytes: KeptLog.mostBytes), of: id)
         case .remove(let id, let place, let registration): return await remove(knowing.remains ?? Remains(id), place, registration)
         case .ask(let job, let project): return .job(try await forge(job.forge).job(project: project, id: job.id))
         case .poll(let id): return .poll(try await forge(id).activeJobs())
@@ -154,6 +154,15 @@ struct Hands: Sendable {
     }
 
     // MARK: Removing
+
+    /// On its own, not with the other changes: a log that the disk has no room for must not keep a webhook from it.
+    private func keep(_ output: [UInt8], of id: RunnerID) async -> Answer {
+        let log = KeptLog(runner: id, at: clock.now(), output: output)
+        // One that is gone has nothing to add to what an earlier life of the daemon may have kept.
+        if log.output.isEmpty { return .lines([]) }
+        let trouble = await trouble { try await store.keep(log) }
+        return .lines(log.lastLines(10), notKept: trouble)
+    }
 
     /// Both halves are tried, whatever comes of the other.
     private func remove(_ remains: Remains, _ place: Place?, _ registration: RegistrationRef?) async -> Answer {

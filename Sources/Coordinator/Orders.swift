@@ -43,6 +43,7 @@ extension Coordinator {
         let stored = try await store.runner(id)
         guard let runner = state.runners[id] ?? stored else { return nil }
         var whole = state.view(runner, at: clock.now())
+        whole.has_log = try await !store.keptLogs(of: id).isEmpty
         whole.history = try await store.history(of: id).map { .init(at: $0.at.iso8601, event: $0.event, detail: $0.detail) }
         return whole
     }
@@ -64,15 +65,8 @@ extension Coordinator {
         return nil
     }
 
-    /// The output of a live runner; see `RunnerDriver.log`.
-    /// - Throws: `Refusal` when there is no such live runner, or the driver's error.
-    public func log(of id: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
-        guard let runner = state.runners[bare(id)] else { throw Refusal(kind: .notFound, message: "there is no live runner \(id)") }
-        return try await hands.driver(runner.place).log(runner.id, lines: lines, follow: follow)
-    }
-
     /// Runners are known by id; people copy names.
-    private func bare(_ id: RunnerID) -> RunnerID { Runner.id(ofName: id) ?? id }
+    func bare(_ id: RunnerID) -> RunnerID { Runner.id(ofName: id) ?? id }
 
     // MARK: Orders
 

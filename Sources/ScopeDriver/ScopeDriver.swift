@@ -164,11 +164,20 @@ public final class ScopeDriver: RunnerDriver {
         unit.lastIndex(of: ".").flatMap { Runner.id(ofName: unit[..<$0]) }
     }
 
-    /// The last lines that the runner wrote; none when the journal can't be read.
-    /// - Throws: `ThreadError`
-    public func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {
+    private func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {
         // The journal may be large, and its disk slow.
         try await onThread("reading the journal") { JournalTail.lines(identifier: Runner.name(of: runner), most: lines) }
+    }
+
+    /// Messages that are read from the journal: as many as fill 256 KiB when they are as short as 64 bytes. The journal looks each up.
+    private static let lastMessages = 4096
+
+    /// The end of what the runner wrote; empty when the journal can't be read.
+    /// - Throws: `ThreadError`
+    public func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
+        var tail = OutputTail(most: bytes)
+        for line in try await logTail(runner, lines: Self.lastMessages) { tail.take(Array((line + "\n").utf8)) }
+        return tail.output
     }
 
     /// The journal has it all; `journalctl -t NAME -f` shows the same. Only as fast as it is read.

@@ -7,6 +7,7 @@ final class SimulatedDisk {
     var jobs: [JobRef: Job] = [:]
     var runners: [RunnerID: Runner] = [:]
     var pausedPools: Set<String> = []
+    var logs: [RunnerID: KeptLog] = [:]
     private var fullUntil = Timestamp(milliseconds: 0)
     var isFine: Bool { world.now >= fullUntil }
     let instance = "0123456789ab"
@@ -14,14 +15,7 @@ final class SimulatedDisk {
     init(world: World) { self.world = world }
 
     func write(_ changes: [Change]) throws {
-        if world.now < fullUntil {
-            world.count("write to a full disk")
-            throw SimulatedFailure(description: "the disk is full")
-        }
-        if world.strikes("disk full", world.rates.diskFull) {
-            fullUntil = world.now + world.random.between(1000, 120_000)
-            throw SimulatedFailure(description: "the disk is full")
-        }
+        try meetFullness()
         for change in changes {
             switch change {
             case .job(let job): jobs[job.id] = job
@@ -29,6 +23,29 @@ final class SimulatedDisk {
             case .pool(let name, let paused): if paused { pausedPools.insert(name) } else { pausedPools.remove(name) }
             case .history, .image, .imageGone: break
             }
+        }
+    }
+
+    func keep(_ log: KeptLog) throws {
+        // Trouble that keeps the log from the disk lets the removal go on.
+        do { try meetFullness() } catch {
+            lostLogs.insert(log.runner)
+            throw error
+        }
+        logs[log.runner] = log
+    }
+
+    /// Runners whose logs the disk had no room for.
+    private(set) var lostLogs: Set<RunnerID> = []
+
+    private func meetFullness() throws {
+        if world.now < fullUntil {
+            world.count("write to a full disk")
+            throw SimulatedFailure(description: "the disk is full")
+        }
+        if world.strikes("disk full", world.rates.diskFull) {
+            fullUntil = world.now + world.random.between(1000, 120_000)
+            throw SimulatedFailure(description: "the disk is full")
         }
     }
 
@@ -62,6 +79,21 @@ final class SimulatedStore: StateStore {
 
     func enqueue(_ changes: [Change]) { if life == world.generation { queue.enqueue(changes) } }
     func flush() async throws { try await queue.flush() }
+
+    func keep(_ log: KeptLog) async throws {
+        await world.pause(life, world.random.between(0, 8))
+        if world.rates.crash > 0, world.random.chance(world.rates.crash) {
+            world.crash("before a log is kept")
+            await world.never()
+        }
+        try world.disk.keep(log)
+        if world.rates.crash > 0, world.random.chance(world.rates.crash) {
+            world.crash("after a log was kept")
+            await world.never()
+        }
+    }
+    func keptLog(of runner: RunnerID) async throws -> KeptLog? { await read { $0.logs[runner] } }
+    func keptLogs(of runner: RunnerID?) async throws -> [KeptLog.Entry] { [] }
 
     func forget(before time: Timestamp) async throws {
         await world.pause(life, .milliseconds(5))

@@ -73,6 +73,14 @@ enum Schema {
             try db.execute(
                 sql: "CREATE TABLE images (host TEXT NOT NULL, image TEXT NOT NULL, last_used TEXT NOT NULL, PRIMARY KEY (host, image)) WITHOUT ROWID;")
         }
+        migrator.registerMigration("6: kept logs") { db in
+            // sqlite3 autogit.db "SELECT writefile('log.gz', gzip) FROM runner_logs WHERE runner = 'ID'"; zcat log.gz
+            try db.execute(
+                sql: """
+                    CREATE TABLE runner_logs (
+                        seq INTEGER PRIMARY KEY, runner TEXT NOT NULL UNIQUE, at TEXT NOT NULL, bytes INTEGER NOT NULL, gzip BLOB NOT NULL)
+                    """)
+        }
         return migrator
     }
 }

@@ -12,7 +12,7 @@ public final class SQLiteStore: StateStore {
 
     /// The version of the database before this start changed it; nil where it was new, or needed no change.
     public let upgradedFrom: Int?
-    private let database: DatabaseQueue
+    let database: DatabaseQueue
     private let queue: WriteQueue
 
     /// Opens or makes the database.
@@ -67,7 +67,7 @@ public final class SQLiteStore: StateStore {
     public func flush() async throws { try await queue.flush() }
 
     /// Deletes jobs that were over before a time, jobs first seen before it that are neither active nor over, and runners that were removed before
-    /// it, with their history; then gives the space back. Active jobs and live runners stay, whatever their age.
+    /// it, with their history, and logs kept before it; then gives the space back. Active jobs and live runners stay, whatever their age.
     /// - Throws: SQLite's error.
     public func forget(before time: Timestamp) async throws {
         try await database.write { db in
@@ -75,6 +75,7 @@ public final class SQLiteStore: StateStore {
                 sql: """
                     DELETE FROM runner_history WHERE runner IN (SELECT id FROM runners WHERE phase = 'removed' AND removed_at < :time);
                     DELETE FROM runners WHERE phase = 'removed' AND removed_at < :time;
+                    DELETE FROM runner_logs WHERE at < :time;
                     DELETE FROM jobs WHERE status IN ('success', 'failed', 'canceled') AND coalesce(finished_at, first_seen) < :time;
                     DELETE FROM jobs WHERE status NOT IN ('success', 'failed', 'canceled', 'pending', 'running', 'canceling')
                         AND first_seen < :time;

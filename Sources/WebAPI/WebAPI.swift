@@ -97,7 +97,7 @@ public struct WebAPI: Sendable {
 
     private func reading(_ router: Router<APIContext>) {
         let coordinator = coordinator
-        router.get("/") { _, _ in try JSON.answer(["service": "autogit", "see": "/health /status /runners /jobs /pools"]) }
+        router.get("/") { _, _ in try JSON.answer(["service": "autogit", "see": "/health /status /runners /jobs /pools /logs"]) }
         router.get("/health") { _, _ in
             let health = coordinator.healthView()
             return try JSON.answer(health, status: health.status == "healthy" ? .ok : .serviceUnavailable)
@@ -118,6 +118,7 @@ public struct WebAPI: Sendable {
             return try JSON.answer(job)
         }
         router.get("/pools") { _, _ in try JSON.answer(await coordinator.poolViews()) }
+        router.get("/logs") { _, _ in try JSON.answer(try await coordinator.keptLogViews()) }
     }
 
     private func webhook(_ router: Router<APIContext>) {

@@ -71,6 +71,7 @@ struct Runners: AsyncParsableCommand {
         ]
         if let job = view.current_job { lines.append("job      \(job)") }
         if let reason = view.reason { lines.append("reason   \(printable(reason))") }
+        if view.has_log == true { lines.append("log      kept; show it with: autogitctl logs \(printable(view.id))") }
         for event in view.history ?? [] { lines.append("\(event.at)  \(printable(event.event))\(event.detail.map { ": \(printable($0))" } ?? "")") }
         return lines.joined(separator: "\n") + "\n"
     }

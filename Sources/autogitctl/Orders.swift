@@ -8,21 +8,40 @@ import HTTPTransfer
 func pathSegment(_ name: String) -> String { percentEncoded(name) }
 
 struct Logs: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show the log of a runner.")
-    @Argument(help: "A runner's id or name.") var runner: String
+    static let configuration = CommandConfiguration(
+        abstract: "Show the log of a runner, or list the logs of runners that are gone.",
+        discussion: "The last 256 KiB of a runner that failed to start or died are kept for 30 days, the last 200 logs of them, without tokens.")
+    @Argument(help: "A runner's id or name. Without it, the kept logs are listed.") var runner: String?
     @Flag(name: .shortAndLong, help: "Follow the log until the runner ends.") var follow = false
     @Option(name: [.customShort("n"), .long], help: "How many of the last lines to show.") var lines = 100
     @OptionGroup var common: Common
 
+    func validate() throws {
+        if runner == nil, follow { throw ValidationError("Name the runner whose log is to be followed.") }
+    }
+
     func run() async throws {
+        guard let runner else { return try await list() }
         let (view, _) = try await common.daemon.get("/runners/\(pathSegment(runner))", as: RunnerView.self)
-        if view.driver == "scope" {
-            // The journal has it, even after the runner is gone.
+        if view.driver == "scope", view.has_log != true {
+            // The journal may have it, even after the runner is gone.
             try become("journalctl", ["--no-pager", "--output=cat", "--identifier=\(view.name)", "--lines=\(lines)"] + (follow ? ["--follow"] : []))
         }
         try await common.daemon.stream("/runners/\(view.id)/log?lines=\(lines)&follow=\(follow)") { chunk in
             writeAll(isatty(1) == 1 ? Array(Self.terminalText(chunk).utf8) : chunk)
         }
+    }
+
+    private func list() async throws {
+        let (views, raw) = try await common.daemon.get("/logs", as: [KeptLogView].self)
+        if common.json { return writeAll(raw) }
+        writeAll(views.isEmpty ? "no log of a runner is kept\n" : Self.table(views, at: Date()).text(width: terminalWidth()))
+    }
+
+    static func table(_ views: [KeptLogView], at now: Date) -> Table {
+        var table = Table("RUNNER", "POOL", "AGE", "BYTES", "REASON")
+        for view in views { table.add(view.runner, view.pool, age(view.at, at: now), "\(view.bytes)", view.reason) }
+        return table
     }
 
     /// Keeps the lines of a log, and replaces everything that could control the terminal.

@@ -35,6 +35,27 @@ import Testing
         throw CocoaError(.featureUnsupported)
     }
 
+    @Test func aLogOfAContainerThatIsGoneIsEmptyAndOneThatIsRefusedSaysWhy() async throws {
+        defer { double.stop() }
+        #expect(try await driver.lastOutput("abcd2345", bytes: 100) == Array("the first line\n".utf8))
+        double.answer("GET /containers/logs", with: .init(404, #"{"message":"no such container"}"#))
+        #expect(try await driver.lastOutput("abcd2345", bytes: 100) == [])
+        double.answer("GET /containers/logs", with: .init(501, #"{"message":"configured logging driver does not support reading"}"#))
+        let error = try await failure { _ = try await driver.lastOutput("abcd2345", bytes: 100) }
+        #expect(!error.isOutage && error.description.contains("does not support reading"))
+    }
+
+    @Test func aLogThatDoesNotComeIsGivenUp() async throws {
+        defer { double.stop() }
+        let driver = ContainerDriver(
+            engine: Engine(socket: double.socket, http: HTTPClient()), instance: "i", pullSilence: .seconds(60), logTimeout: .milliseconds(20),
+            log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        ) { _ in }
+        double.hang("GET /containers/logs")
+        let error = try await failure { _ = try await driver.lastOutput("abcd2345", bytes: 100) }
+        #expect(error.isOutage && error.description.contains("took longer than"))
+    }
+
     @Test func aRemovalThatFailsSaysWhyAndIsNoOutage() async throws {
         defer { double.stop() }
         double.answer("DELETE /containers", with: .init(500, #"{"message":"device or resource busy"}"#))

@@ -21,8 +21,10 @@ import Testing
 
     @Test func logFramesAreTakenOff() {
         let framed: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 3] + Array("ab\n".utf8) + [2, 0, 0, 0, 0, 0, 0, 2] + Array("cd".utf8)
-        #expect(LogFrames.lines(of: framed) == ["ab", "cd"])
-        #expect(LogFrames.lines(of: Array("plain text here\nmore\n".utf8)) == ["plain text here", "more"])
+        var frames = LogFrames()
+        #expect(frames.take(framed) == Array("ab\ncd".utf8))
+        var plain = LogFrames()
+        #expect(plain.take(Array("plain text here\nmore\n".utf8)) == Array("plain text here\nmore\n".utf8))
     }
 
     @Test func theTokenIsInTheFilesOnly() throws {

@@ -27,6 +27,10 @@ import TestBench
         return RunnerSpec(runner: "t\(UInt32.random(in: 0 ... .max))", instance: instance, pool: pool)
     }
 
+    private func lastLines(_ driver: ContainerDriver, _ spec: RunnerSpec) async throws -> [String] {
+        try await driver.lastOutput(spec.runner, bytes: 64 << 10).split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    }
+
     private let credentials = RunnerCredentials(.init(url: "http://127.0.0.1:9"), token: Secret("glrt-very-secret"))
 
     @Test func aLifeWithLimitsFilesEventsAndNoTokenInInspect() async throws {
@@ -60,7 +64,7 @@ import TestBench
         // The trap is set when the name was printed.
         var lines: [String] = []
         let deadline = ContinuousClock.now + .seconds(20)
-        while lines.count < 2, ContinuousClock.now < deadline { lines = try await driver.logTail(spec.runner, lines: 10) }
+        while lines.count < 2, ContinuousClock.now < deadline { lines = try await lastLines(driver, spec) }
         #expect(lines.first?.hasPrefix("-rw-------") == true)
         #expect(lines.last == Runner.name(of: spec.runner))
 
@@ -75,6 +79,50 @@ import TestBench
         try await driver.remove(spec.runner)
         try await driver.remove(spec.runner)
         #expect(try await driver.list().isEmpty)
+    }
+
+    /// A runner that writes all day fills no disk, and its last words can be read when it has ended, whatever the engine's own setting is.
+    @Test func aLongLogIsBoundedAndItsEndIsRead() async throws {
+        let (driver, engine, instance) = try await driver()
+        try await longLog(driver, engine, instance)
+    }
+
+    @Test(.enabled(if: TestEngine.isDockerInstalled, "Docker Engine isn't installed: apt-get install docker.io"))
+    func theSameOnDockerEngine() async throws {
+        let docker = try await TestEngine.startDocker(storage: "docker-driver")
+        do {
+            try await docker.ensureBusybox()
+            let instance = "test\(UInt32.random(in: 0 ... .max))"
+            try await longLog(ContainerDriver(engine: docker.engine, instance: instance, log: Logger(label: "test")), docker, instance)
+        } catch {
+            await docker.stop()
+            throw error
+        }
+        await docker.stop()
+    }
+
+    private func longLog(_ driver: ContainerDriver, _ engine: TestEngine, _ instance: String) async throws {
+        let events = driver.events()
+        var iterator = events.makeAsyncIterator()
+        #expect(await iterator.next() == .resync)
+        // 12 MB. The bound of Podman's file is 4 MiB, the ones of Docker's two are 4 MiB each.
+        let spec = spec(
+            instance, ["/bin/sh", "-c", "s=$(printf %01000d 7); i=0; while [ $i -lt 12000 ]; do echo $s; i=$((i+1)); done; echo its last words; exit 3"])
+        let id = try await driver.create(spec)
+        try await driver.start(spec, credentials: credentials)
+        #expect(await iterator.next() == .exited(runner: spec.runner, exitCode: 3))
+        let inspect = try await engine.engine.call("GET", "/containers/\(id)/json").text
+        #expect(inspect.contains(#""Type":"json-file""#), "\(inspect)")
+        var whole = 0
+        for try await chunk in try await driver.log(spec.runner, lines: 100_000, follow: false) { whole += chunk.count }
+        #expect(whole > 0 && whole < 10_000_000, "\(whole) bytes of 12 MB")
+        let output = try await driver.lastOutput(spec.runner, bytes: 3000)
+        let lines = output.split(separator: UInt8(ascii: "\n"))
+        #expect(output.count <= 3000 && String(decoding: lines.last ?? [], as: UTF8.self) == "its last words")
+        // Whole lines, of which the first was not cut.
+        #expect(lines.dropLast().allSatisfy { $0.count == 1000 })
+        try await driver.remove(spec.runner)
+        #expect(try await driver.lastOutput(spec.runner, bytes: 3000) == [])
     }
 
     @Test func aMissingImageIsAnErrorThatNamesIt() async throws {
@@ -117,7 +165,7 @@ import TestBench
         try await driver.start(spec, credentials: credentials)
         #expect(await iterator.next() == .imageUsed(TestEngine.runner))
         let end = await iterator.next()
-        let lines = try await driver.logTail(spec.runner, lines: 20)
+        let lines = try await lastLines(driver, spec)
         #expect(end == .exited(runner: spec.runner, exitCode: 0), "\(lines.joined(separator: "\n"))")
         try await driver.remove(spec.runner)
     }

@@ -56,9 +56,9 @@ final class FakeDriver: RunnerDriver {
         return found
     }
 
-    func logTail(_ runner: RunnerID, lines: Int) async throws -> [String] {
-        try await script.call("logTail \(runner)")
-        return ["its last words"]
+    func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
+        try await script.call("lastOutput \(runner)")
+        return Array("its token is glrt-0123456789abcdefghij\nits last words\n".utf8)
     }
 
     func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {

@@ -8,6 +8,7 @@ final class FakeStore: StateStore {
         var runners: [RunnerID: Runner] = [:]
         var history: [HistoryEntry] = []
         var paused: Set<String> = []
+        var logs: [RunnerID: KeptLog] = [:]
     }
 
     private struct State {
@@ -47,6 +48,19 @@ final class FakeStore: StateStore {
         for runner in written {
             let made = [runner.gitlabID.map { "\($0)" }, runner.containerID].compactMap { $0 }
             script.note((["write", runner.id, runner.phase.rawValue] + made).joined(separator: " "))
+        }
+    }
+
+    func keep(_ log: KeptLog) async throws {
+        try await script.call("keep \(log.runner)")
+        state.withLock { $0.disk.logs[log.runner] = log }
+    }
+    func keptLog(of runner: RunnerID) async throws -> KeptLog? { disk.logs[runner] }
+    func keptLogs(of runner: RunnerID?) async throws -> [KeptLog.Entry] {
+        let disk = disk
+        return disk.logs.values.filter { runner == nil || $0.runner == runner }.sorted { $0.at > $1.at }.map {
+            let owner = disk.runners[$0.runner]
+            return KeptLog.Entry(runner: $0.runner, at: $0.at, bytes: $0.output.count, pool: owner?.pool, reason: owner?.reason)
         }
     }
 

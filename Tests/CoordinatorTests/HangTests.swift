@@ -5,7 +5,7 @@ import Testing
 
 /// One call that never returns holds up its own runner, and nothing else.
 @Suite(.timeLimit(.minutes(10))) struct HangTests {
-    @Test(arguments: ["create", "start", "list", "logTail", "signal", "remove", "register", "pause", "poll", "registrations"])
+    @Test(arguments: ["create", "start", "list", "lastOutput", "signal", "remove", "register", "pause", "poll", "registrations"])
     func aCallThatHangsHoldsNothingUp(call: String) async throws {
         let house = try await House()
         let running = Task<Void, any Error> { await house.coordinator.run() }
@@ -17,7 +17,7 @@ import Testing
         case "create", "start", "register":
             house.script.hold(call, next: 1)
             try await house.hook(1)
-        case "logTail":
+        case "lastOutput":
             let runner = try await house.runner()
             house.script.hold(call, next: 1)
             house.engine.tell(.exited(runner: runner.id, exitCode: 1))

@@ -36,6 +36,10 @@ extension EndToEndTests {
         let removed = try await ctl(rig, "remove", id)
         #expect(removed.code == 0, "\(removed)")
         #expect(try await rig.daemon.isEmptied())
+        // It failed in nothing, so nothing of it is kept.
+        let none = try await ctl(rig, "logs", id)
+        #expect(none.code == 3 && none.out.contains("it did not fail"), "\(none)")
+        #expect(try await ctl(rig, "logs").out == "no log of a runner is kept\n")
         try await rig.end()
     }
 

@@ -160,6 +160,84 @@ import Testing
         #expect(scene.told { $0 == .lastLines(["boom"]) } && scene.plan().actions.contains(.remove("one", Scene.place, registration)))
     }
 
+    private let readLog = Action.readLog("one", Scene.place)
+
+    private func sceneOfADeadRunner() -> Scene {
+        var scene = Scene()
+        scene.add("one", .starting)
+        scene.take(.heard(Scene.place, .exited(runner: "one", exitCode: 1)))
+        return scene
+    }
+
+    /// Its log waits for the engine, and its removal for its log; but not for ever.
+    @Test func aLogIsReadWhenTheEngineAnswersAgain() {
+        var scene = sceneOfADeadRunner()
+        for attempt in 1...3 {
+            #expect(scene.plan().actions.contains(readLog), "\(attempt)")
+            step(&scene, readLog, .failure(Trouble("does not answer", isOutage: true)))
+            // Meanwhile its registration goes.
+            #expect(!scene.plan().contains { if case .remove(_, .some, _) = $0 { true } else { $0 == readLog } })
+            look(&scene, [])
+        }
+        #expect(!scene.plan().actions.contains(readLog) && scene.plan().actions.contains(.remove("one", Scene.place, registration)))
+    }
+
+    @Test func aLogThatIsRefusedHoldsNothingUp() {
+        var scene = sceneOfADeadRunner()
+        step(&scene, readLog, .failure(Trouble("no log driver")))
+        #expect(scene.plan().actions.contains(.remove("one", Scene.place, registration)))
+    }
+
+    /// Such as on a full disk: told once, and again when it is news.
+    @Test func aLogThatCannotBeKeptHoldsNothingUpAndIsToldOnce() {
+        var scene = Scene()
+        func isNews(_ kept: Trouble?) -> Bool {
+            scene.add("one", .starting)
+            scene.take(.heard(Scene.place, .exited(runner: "one", exitCode: 1)))
+            scene.events = []
+            step(&scene, readLog, .success(.lines(["boom"], notKept: kept)))
+            #expect(scene.told { $0 == .lastLines(["boom"]) } && scene.plan().actions.contains(.remove("one", Scene.place, registration)))
+            scene.state.runners = [:]
+            return scene.told { $0 == .logNotKept("disk full") }
+        }
+        let full = Trouble("disk full", isOfStore: true)
+        #expect([full, full, nil, full].map { isNews($0) } == [true, false, false, true])
+        // The other writes say for themselves how the disk is.
+        #expect(scene.state.store.trouble == nil)
+    }
+
+    /// The daemon was killed before it had read the log, or before it had removed the runner.
+    @Test(arguments: [true, false], [true, false])
+    func aFailedRunnerFromBeforeHasItsLogReadFirst(failed: Bool, started: Bool) {
+        var runner = Runner(id: "one", pool: Scene.pool(), launchedFor: nil, at: Scene.start)
+        runner.phase = .ended
+        runner.failed = failed
+        runner.startedAt = started ? Scene.start : nil
+        runner.containerID = "c-one"
+        var state = FleetState(.init(pools: [Scene.pool()]), seed: 1)
+        _ = state.take(.remembered(Memory(instance: "i", jobs: [], runners: [runner], finishedJobs: [], pausedPools: [])), at: Scene.start)
+        _ = state.take(.done(.look(Scene.place), .success(.objects([]))), at: Scene.start)
+        let actions = Planner.plan(state, at: Scene.start).actions
+        #expect(actions.contains(readLog) == (failed && started))
+        #expect(actions.contains { if case .remove("one", _, _) = $0 { true } else { false } } == !(failed && started))
+    }
+
+    /// Whoever went as planned has nothing to explain; one that did not quit has.
+    @Test func onlyTheLogsOfFailedRunnersAreRead() {
+        var scene = Scene()
+        scene.add("one", .stopping)
+        scene.take(.heard(Scene.place, .exited(runner: "one", exitCode: 0)))
+        #expect(!scene.plan().actions.contains(readLog))
+        scene = Scene()
+        scene.add("one", .stopping)
+        scene.take(.decided(.end("one", reason: "did not quit in time", failed: true)))
+        #expect(scene.plan().actions.contains(readLog))
+        scene = Scene()
+        scene.add("one", .ready, job: 7)
+        scene.take(.ordered(.dismiss("one", force: true)))
+        #expect(!scene.plan().actions.contains(readLog))
+    }
+
     // MARK: Time-outs
 
     @Test func aStartingRunnerOfAPoolThatIsGoneLeaves() {

@@ -93,7 +93,7 @@ import Testing
             _ = ContainerEvent(input)
             var progress = PullProgress()
             _ = try? progress.take(input)
-            _ = LogFrames.lines(of: input)
+            _ = KeptLog(runner: "r", at: Timestamp(milliseconds: 0), output: input).lastLines(10)
             var frames = LogFrames()
             let half = input.count / 2
             let pieces = frames.take(Array(input[..<half])) + frames.take(Array(input[half...]))

@@ -28,6 +28,7 @@ import Testing
     @Test func optionsHaveTheirDocumentedDefaults() throws {
         let status = try parse("status", as: Status.self)
         #expect(status.common.socket == "/run/autogit/control.sock" && !status.common.json)
+        #expect(try parse("logs", as: Logs.self).runner == nil)
         let logs = try parse("logs r", as: Logs.self)
         #expect(logs.lines == 100 && !logs.follow)
         let followed = try parse("logs r -f -n 5", as: Logs.self)
@@ -44,7 +45,7 @@ import Testing
     }
 
     /// EX_USAGE of sysexits.h(3head).
-    @Test(arguments: ["fly", "spawn", "drain", "jobs x", "jobs 1 2", "logs", "logs r -n many", "remove --force", "status --unknown", "hook install"])
+    @Test(arguments: ["fly", "spawn", "drain", "jobs x", "jobs 1 2", "logs -f", "logs r -n many", "remove --force", "status --unknown", "hook install"])
     func wrongUsageExitsWith64(words: String) {
         let error = #expect(throws: (any Error).self) { try Autogitctl.parseAsRoot(words.split(separator: " ").map(String.init)) }
         if let error { #expect(Autogitctl.exitCode(for: error).rawValue == 64) }

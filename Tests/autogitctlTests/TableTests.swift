@@ -61,6 +61,18 @@ import Testing
             memory_promised_bytes: 0, cpus_promised: 0)
     }
 
+    @Test func keptLogsAreListedAndNamedWithTheirRunner() throws {
+        let now = try Date("2026-11-25T12:00:00.000Z", strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        let kept = KeptLogView(
+            runner: "abcd2345", name: "autogit-runner-abcd2345", at: "2026-11-25T11:00:00.000Z", bytes: 4711, pool: nil, reason: "exited with code 1")
+        let lines = Logs.table([kept], at: now).text(width: nil).split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+        #expect(lines == ["RUNNER POOL AGE BYTES REASON", "abcd2345 - 60m 4711 exited with code 1"])
+        var view = runner
+        #expect(!Runners.text(view).contains("autogitctl logs"))
+        view.has_log = true
+        #expect(Runners.text(view).contains("log      kept; show it with: autogitctl logs abcd2345\n"))
+    }
+
     @Test func theStatusIsOneFactALine() {
         let lines = Status.text(status).split(separator: "\n")
         #expect(

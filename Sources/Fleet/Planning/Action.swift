@@ -22,7 +22,7 @@ public enum Action: Sendable, Hashable {
     /// Which jobs does GitLab say it has, and has it called at all?
     case verify(RunnerID, RegistrationRef?)
     case signal(RunnerID, Place, String)
-    /// Its last lines, while they can still be had.
+    /// Its last output, while it can still be had; it is kept for after the removal.
     case readLog(RunnerID, Place)
     /// Removes its container or scope, and its registration; nil for a half that is gone, never was, or can't be reached now.
     case remove(RunnerID, Place?, RegistrationRef?)

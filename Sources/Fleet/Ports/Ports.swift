@@ -65,9 +65,11 @@ public protocol RunnerDriver: Sendable {
     /// Everything that carries our instance's id, ended or not; also a runner of which only its jobs' containers are left.
     /// - Throws: when it can't be listed as a whole, because a runner that the list lacks is taken for gone.
     func list() async throws -> [DriverObject]
-    /// The last lines of the runner's output, the oldest first; fewer than `lines`, or none, where there are no more.
+    /// The end of the runner's output, in whole lines; empty where there is none, or no such runner. Returns within minutes, whatever the other
+    /// side does.
+    /// - Parameter bytes: how much at most.
     /// - Throws: when the output can't be read.
-    func logTail(_ runner: RunnerID, lines: Int) async throws -> [String]
+    func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8]
     /// The last lines of the runner's output as bytes, and with `follow` all further output until the runner ends. A scope's output is not
     /// followed.
     /// - Throws: when the output can't be read; the stream also throws when it breaks off.

@@ -43,7 +43,7 @@ public protocol StateStore: Sendable {
     /// Returns when all that was enqueued before is on disk. Changes that could not be written are
     /// kept, and written with the next changes or the next flush.
     func flush() async throws
-    /// Forgets jobs that are over and runners that were removed before a time, with their history.
+    /// Forgets jobs that are over and runners that were removed before a time, with their history, and logs that were kept before it.
     func forget(before time: Timestamp) async throws
     /// Active jobs, live runners, and the newest of the jobs that are over.
     func load() async throws -> Memory
@@ -57,6 +57,13 @@ public protocol StateStore: Sendable {
     func runner(_ id: RunnerID) async throws -> Runner?
     /// The number of jobs by status; a status without jobs is absent.
     func jobCounts() async throws -> [String: Int]
+    /// Keeps a runner's log, in place of one that was kept before, and drops the oldest of those that exceed `KeptLog`'s bounds. Returns when it
+    /// is on disk; nothing else waits for it, and nothing is tried again.
+    func keep(_ log: KeptLog) async throws
+    /// The kept log of a runner; nil where there is none.
+    func keptLog(of runner: RunnerID) async throws -> KeptLog?
+    /// What is kept of a runner, or of all, the newest first.
+    func keptLogs(of runner: RunnerID?) async throws -> [KeptLog.Entry]
 }
 
 extension StateStore {

@@ -10,7 +10,7 @@ public struct FleetEvent: Sendable, Equatable {
         // Of a runner.
         case requested, registered, created, started, foundAgain, contacted, leaving, drained, removed, dismissedByForce
         case startUnclear(String), startFailed(String, Incident), startInterrupted(String)
-        case exited(String, expected: Bool), ended, lastLines([String]), outOfMemory
+        case exited(String, expected: Bool), ended, lastLines([String]), logNotKept(String), outOfMemory
         case stepFailed(String, String), stuck(String)
         // Of a pool.
         case quarantined(String), poolRecovered, poolPaused, poolResumed

@@ -30,6 +30,7 @@ extension FleetEvent {
         case .exited(_, let expected): expected ? "Runner exited" : "Runner exited unexpectedly"
         case .ended: "Runner ended"
         case .lastLines: "The runner's last lines"
+        case .logNotKept: "The runner's log can't be kept; it is removed all the same. Is the disk full?"
         case .outOfMemory: "The kernel killed a process of the runner at its memory limit"
         case .stepFailed: "A step of the runner's end failed, trying again"
         case .stuck: "Runner is stuck; it keeps its share of the host's budget, and the pool goes on without it"
@@ -74,8 +75,8 @@ extension FleetEvent {
         case .exited(_, let expected): expected ? .info : .warning
         case .diskRoomy, .imageRemoved: .notice
         case .poolRecovered, .poolPaused, .poolResumed, .gitlabAnswers, .driverAnswers, .storeWorks, .unusableHook, .evacuating, .foundAgain: .notice
-        case .jobGone, .jobReplaced, .jobRefused, .dismissedByForce, .startUnclear, .startInterrupted, .lastLines, .outOfMemory, .stepFailed, .pollRemark,
-            .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort:
+        case .jobGone, .jobReplaced, .jobRefused, .dismissedByForce, .startUnclear, .startInterrupted, .lastLines, .logNotKept, .outOfMemory, .stepFailed,
+            .pollRemark, .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort:
             .warning
         case .startFailed, .stuck, .quarantined, .gitlabTrouble, .driverTrouble, .storeTrouble, .orphanStays, .ghostStays: .error
         }
@@ -117,7 +118,7 @@ extension FleetEvent {
         case .outOfMemory: add("limit", runner.map { "\($0.memoryLimit >> 20) MiB" })
         case .startUnclear(let why), .startFailed(let why, _), .startInterrupted(let why), .exited(let why, _), .stuck(let why), .quarantined(let why),
             .gitlabTrouble(let why, _), .pollRemark(let why), .driverTrouble(let why), .storeTrouble(let why), .orphanStays(let why),
-            .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why), .imageNotRefreshed(let why):
+            .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why), .imageNotRefreshed(let why), .logNotKept(let why):
             add("reason", why)
         case .diskShort(let free, let reserve):
             add("free_mib", free >> 20)

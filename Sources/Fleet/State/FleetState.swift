@@ -85,6 +85,8 @@ public struct FleetState: Sendable {
     var inFlight: Set<Action.Key> = []
     var flushAt: Timestamp?
     var expireAt: Timestamp?
+    /// Why the last log could not be kept.
+    var keepingTrouble: String?
     var dice: SplitMix
     /// Observations taken so far: what came first, where times are too coarse to say.
     private(set) var sequence = 0
@@ -169,6 +171,8 @@ public struct FleetState: Sendable {
     public func owner(of registration: RegistrationRef) -> RunnerID? { owners[registration] }
     /// The error of the step that a runner can't get past; nil unless it was refused three times.
     public func stuckReason(of runner: RunnerID) -> String? { progress[runner]?.stuck }
+    /// Whether the removal has not taken its container or scope yet.
+    public func hasContainer(_ runner: Runner) -> Bool { progress[runner.id]?.containerGone == false }
     /// All stuck runners, by id.
     public var stuckRunners: [(runner: Runner, reason: String)] {
         runners.values.compactMap { runner in progress[runner.id]?.stuck.map { (runner, $0) } }.sorted { $0.runner.id < $1.runner.id }
@@ -274,7 +278,10 @@ struct Progress: Sendable {
     var weighedJobs: Int?
     /// What the last look found against it.
     var retirement: DriverObject.Retirement?
+    /// Its output is to be read before it is removed.
     var wantsLog = false
+    /// How often that failed because its place could not be asked.
+    var logFailures = 0
     var containerGone = false
     var containerGoneAt: Timestamp?
     var registrationGone = false

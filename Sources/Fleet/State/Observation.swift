@@ -50,11 +50,12 @@ public enum Answer: Sendable {
     case poll(Poll)
     case registrations([ForgeRunner])
     case objects([DriverObject])
-    case lines([String])
     case disk(DiskSpace?)
     case images([EngineImage])
     /// Bytes; nil where nobody knows.
     case written(Int64?)
+    /// The end of a log that was read, and the trouble with which it could not be kept.
+    case lines([String], notKept: Trouble? = nil)
     /// The trouble that each half of a removal met; nil for a half that worked or was not tried.
     case removal(container: Trouble?, registration: Trouble?)
 }

@@ -96,9 +96,7 @@ extension FleetState {
         case (.signal(let id, let place, _), .failure(let trouble)):
             notePlace(place, trouble, at: now)
             signalRefused(id, trouble, at: now)
-        case (.readLog(let id, _), _):
-            progress[id]?.wantsLog = false
-            if case .success(.lines(let lines)) = result, !lines.isEmpty, let runner = runners[id] { tell(.lastLines(lines), runner) }
+        case (.readLog(let id, let place), _): readLog(of: id, at: place, result, at: now)
         case (.remove(let id, let place, let registration), .success(.removal(let ofContainer, let ofRegistration))):
             removed(id, place, ofContainer, registration, ofRegistration, at: now)
         case (.remove(let id, _, _), .failure(let trouble)): stepFailed(id, "remove", trouble, at: now)
@@ -167,6 +165,21 @@ extension FleetState {
         if let trouble = result.trouble { return stepFailed(id, "pause", trouble, at: now) }
         stepWorked(id)
         update(id) { if $0.phase == .pausing { $0.phase = .draining } }
+    }
+
+    /// A log that can't be kept, or that its place refuses to give, is no reason to leave a runner where it is.
+    private mutating func readLog(of id: RunnerID, at place: Place, _ result: Result<Answer, Trouble>, at now: Timestamp) {
+        if let trouble = result.trouble, trouble.isOutage {
+            // Asked again when the place answers; but not for ever, where it answers everything but this.
+            notePlace(place, trouble, at: now)
+            progress[id]?.logFailures += 1
+            if progress[id]?.logFailures ?? 0 < Self.stuckAfter { return }
+        }
+        progress[id]?.wantsLog = false
+        guard let runner = runners[id], case .success(.lines(let lines, let notKept)) = result, !lines.isEmpty else { return }
+        tell(.lastLines(lines), runner)
+        if let notKept, keepingTrouble == nil { tell(.logNotKept(notKept.text), runner) }
+        keepingTrouble = notKept?.text
     }
 
     private mutating func unregistered(_ registration: RegistrationRef, _ result: Result<Answer, Trouble>, at now: Timestamp) {

@@ -73,6 +73,7 @@ extension FleetState {
     mutating func end(_ id: RunnerID, _ reason: String, failed: Bool, at now: Timestamp) {
         guard let runner = runners[id], runner.phase < .ended else { return }
         if let job = runner.job { jobs[job]?.askAt = now }
+        progress[id]?.wantsLog = failed && runner.startedAt != nil
         update(id) { $0.ended(reason, failed: failed, at: now) }
         tell(.ended, runners[id])
     }

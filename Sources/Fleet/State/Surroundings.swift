@@ -94,6 +94,8 @@ extension FleetState {
             runner.keepTimes(within: now)
             runners[runner.id] = runner
             progress[runner.id] = Progress()
+            // The daemon may have ended before it was read; one that was is read again.
+            progress[runner.id]?.wantsLog = runner.phase == .ended && runner.failed && runner.startedAt != nil
             if let registration = runner.registration { owners[registration] = runner.id }
         }
         pausedPools = memory.pausedPools
