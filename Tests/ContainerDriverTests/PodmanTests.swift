@@ -110,6 +110,7 @@ import TestBench
             instance, ["/bin/sh", "-c", "s=$(printf %01000d 7); i=0; while [ $i -lt 12000 ]; do echo $s; i=$((i+1)); done; echo its last words; exit 3"])
         let id = try await driver.create(spec)
         try await driver.start(spec, credentials: credentials)
+        #expect(await iterator.next() == .imageUsed(TestEngine.busybox))
         #expect(await iterator.next() == .exited(runner: spec.runner, exitCode: 3))
         let inspect = try await engine.engine.call("GET", "/containers/\(id)/json").text
         #expect(inspect.contains(#""Type":"json-file""#), "\(inspect)")
