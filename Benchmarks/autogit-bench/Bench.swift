@@ -274,10 +274,16 @@ struct Bench: AsyncParsableCommand {
 
     // MARK: From hook to container
 
+    /// Both with a volume for the cache and without: an engine takes its time to mount one, whoever asks it to.
     private func spawning(_ engine: TestEngine, _ directory: String) async throws {
+        try await spawning(engine, directory, withCache: false)
+        try await spawning(engine, directory, withCache: true)
+    }
+
+    private func spawning(_ engine: TestEngine, _ directory: String, withCache: Bool) async throws {
         let gitlab = try await FakeGitLabServer.start(directory: directory)
         let daemon = try await daemon(
-            engine, gitlab, directory + "/spawn", poll: "0s",
+            engine, gitlab, directory + "/spawn-\(withCache)", poll: "0s",
             pool: """
                 [[pool]]
                 name = "p"
@@ -287,6 +293,8 @@ struct Bench: AsyncParsableCommand {
                 network = "host"
                 memory = "64MiB"
                 stop_signal = "SIGKILL"
+                [pool.cache]
+                kind = "\(withCache ? "volume" : "none")"
                 """)
         let instance = try await daemon.get("/status", as: StatusView.self).instance
         let project = try await gitlab.instance.addProject(path: "a/b", pipelineFile: "a:\n  script: [\"true\"]\n  tags: [x]\n", withRepository: false)
@@ -294,7 +302,7 @@ struct Bench: AsyncParsableCommand {
         var ours: [Double] = []
         var floor: [Double] = []
         for index in 0..<samples {
-            floor.append(try await bareStart(engine, "bench-\(getpid())-\(index)"))
+            floor.append(try await bareStart(engine, "bench-\(getpid())-\(index)", volume: withCache ? "bench-\(instance)" : nil))
             let began = ContinuousClock.now
             let job = try await gitlab.instance.createPipeline(project: project.id)[0]
             var runner: RunnerView?
@@ -310,14 +318,19 @@ struct Bench: AsyncParsableCommand {
         }
         await daemon.stop()
         await engine.removeContainers(instance: instance)
+        try? await engine.engine.removeVolume("bench-\(instance)")
         await gitlab.stop()
-        Self.report("bare calls: create and start a container", Self.median(floor), "ms")
-        Self.report("pending hook to container running, registration included", Self.median(ours), "ms")
+        let what = withCache ? "container with a volume" : "container"
+        Self.report("bare calls: create and start a \(what)", Self.median(floor), "ms")
+        Self.report("pending hook to \(what) running, registration included", Self.median(ours), "ms")
         Self.report("  more than the floor", Self.median(ours) - Self.median(floor), "ms")
     }
 
-    private func bareStart(_ engine: TestEngine, _ name: String) async throws -> Double {
-        let body = #"{"Image":"\#(TestEngine.busybox)","Entrypoint":["/bin/sleep"],"Cmd":["600"],"HostConfig":{"NetworkMode":"host","Memory":67108864}}"#
+    /// - Parameter volume: made by the first that names it.
+    private func bareStart(_ engine: TestEngine, _ name: String, volume: String?) async throws -> Double {
+        let binds = volume.map { #","Binds":["\#($0):/cache"]"# } ?? ""
+        let body =
+            #"{"Image":"\#(TestEngine.busybox)","Entrypoint":["/bin/sleep"],"Cmd":["600"],"HostConfig":{"NetworkMode":"host","Memory":67108864\#(binds)}}"#
         let began = ContinuousClock.now
         _ = try await engine.engine.create(name: name, body: Array(body.utf8))
         try await engine.engine.start(name)

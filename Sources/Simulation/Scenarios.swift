@@ -127,6 +127,16 @@ public struct NamedScenario: Sendable {
         } also: { run in
             run.gitlab.jobsOfCutOffRunners == 0 ? nil : "\(run.gitlab.jobsOfCutOffRunners) jobs were given to runners that are cut off"
         },
+        scene(
+            "starts take effect after their errors, while the engine is slow to take such containers away", pools: [pool(max: 20)],
+            rates: {
+                var rates = FaultRates.none
+                (rates.late, rates.slow) = (0.1, 0.5)
+                return rates
+            }()
+        ) { run in
+            for step in 0..<60 { run.gitlab.after(.seconds(step * 20)) { run.gitlab.queue(tags: ["a"], lasting: .seconds(120)) } }
+        },
         scene("GitLab is away for hours") { run in
             run.gitlab.queue(tags: ["a"], lasting: .seconds(5))
             run.gitlab.after(.seconds(2)) { run.gitlab.goDown(for: .seconds(3 * 3600)) }
