@@ -110,7 +110,7 @@ import Testing
         pool.command = ["/bin/sleep", "600"]
         pool.memory = 64 << 20
         pool.network = "host"
-        pool.cache = .none
+        pool.cache = JobCache(.none)
         pool.pull = pull
         return RunnerSpec(runner: "t\(UInt32.random(in: 0 ... .max))", instance: instance, pool: pool)
     }
