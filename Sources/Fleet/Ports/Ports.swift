@@ -75,6 +75,13 @@ public protocol RunnerDriver: Sendable {
     func refresh(image: String) async throws
     /// The pulls that are under way now.
     func pulls() -> [Pull]
+    /// The volumes that hold caches of pools of our instance, configured or not. Where there are no volumes, none.
+    /// - Throws: when they can't be listed as a whole.
+    func caches() async throws -> [StoredCache]
+    /// Removes one of `caches`, unless somebody has it. One that is already gone is success.
+    /// - Returns: false when somebody has it.
+    /// - Throws: when it may still be there for another reason.
+    func removeCache(_ name: String) async throws -> Bool
     /// Reports of changes to runners of our instance, until the reader stops. For one reader at a time. Begins with `resync` once it is connected,
     /// reconnects by itself, and has another `resync` then.
     func events() -> AsyncStream<DriverEvent>
@@ -101,6 +108,8 @@ public struct Pull: Sendable, Equatable {
 extension RunnerDriver {
     public func refresh(image: String) async throws {}
     public func pulls() -> [Pull] { [] }
+    public func caches() async throws -> [StoredCache] { [] }
+    public func removeCache(_ name: String) async throws -> Bool { true }
 
     /// Removes a runner of which nothing is known but its id.
     public func remove(_ runner: RunnerID) async throws { try await remove(Remains(runner)) }
