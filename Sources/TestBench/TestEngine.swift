@@ -59,9 +59,10 @@ public struct TestEngine: Sendable {
 
     /// Starts `dockerd` with a storage of its own, which is kept for the next run. It has no bridge and makes no firewall rules, so its
     /// containers share this machine's network.
+    /// - Parameter name: of the folder; one serves one engine at a time, and suites run side by side.
     /// - Throws: when it does not answer within ten seconds.
-    public static func startDocker(http: HTTPClient = HTTPClient()) async throws -> TestEngine {
-        let directory = "/var/tmp/autogit-docker-\(getuid())"
+    public static func startDocker(_ name: String = "docker", http: HTTPClient = HTTPClient()) async throws -> TestEngine {
+        let directory = "/var/tmp/autogit-\(name)-\(getuid())"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let socket = "\(directory)/docker.sock"
         unlink(socket)

@@ -33,9 +33,12 @@ import TestBench
         let events = driver.events()
         var iterator = events.makeAsyncIterator()
         #expect(await iterator.next() == .resync)
-        let spec = spec(
+        var spec = spec(
             instance,
             ["/bin/sh", "-c", "ls -ln /run/autogit/token; cat /run/autogit/name; trap 'exit 7' QUIT; while :; do sleep 0.1; done"])
+        spec.pool.cache = JobCache(.s3)
+        spec.pool.cache.s3.accessKey = Secret("id-very-secret")
+        spec.pool.cache.s3.secretKey = Secret("key-very-secret")
         let id = try await driver.create(spec)
         // A container that waits for its start is not an ended one.
         #expect(try await driver.list().map(\.running) == [true])
@@ -94,7 +97,7 @@ import TestBench
 
     @Test(.enabled(if: TestEngine.isDockerInstalled, "Docker Engine isn't installed: apt-get install docker.io"))
     func aCacheOnDockerEngine() async throws {
-        let docker = try await TestEngine.startDocker()
+        let docker = try await TestEngine.startDocker("docker-caches")
         do { try await aCacheOn(docker) } catch {
             await docker.stop()
             throw error

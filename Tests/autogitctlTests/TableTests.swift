@@ -69,14 +69,14 @@ import Testing
                 CacheView(pool: "old", kind: "volume", name: "w", project: "g/p", configured: false),
                 CacheView(pool: "r", kind: "s3", name: "b", configured: true),
                 CacheView(pool: "u", kind: "volume", name: "x", size_bytes: 0, configured: true),
-            ], at: Date(timeIntervalSince1970: 1_795_604_400 + 71 * 3600)
+            ], at: Date(timeIntervalSince1970: 1_795_604_400 + 30 * 3600)
         ).text(width: nil)
         let lines = text.split(separator: "\n").map {
             $0.components(separatedBy: "  ").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }.joined(separator: "|")
         }
         #expect(
             lines == [
-                "POOL|KIND|SIZE|AGE|STATE|PROJECT|NAME", "p|volume|1.5 GiB|71h|used by 1|-|v", "old|volume|-|-|no longer configured|g/p|w",
+                "POOL|KIND|SIZE|AGE|STATE|PROJECT|NAME", "p|volume|1.5 GiB|30h|used by 1|-|v", "old|volume|-|-|no longer configured|g/p|w",
                 "r|s3|-|-|in S3|-|b",
                 "u|volume|0 B|-|unused now|-|x",
             ])
