@@ -78,8 +78,7 @@ public protocol RunnerDriver: Sendable {
     /// The volumes that hold caches of pools of our instance, configured or not. Where there are no volumes, none.
     /// - Throws: when they can't be listed as a whole.
     func caches() async throws -> [StoredCache]
-    /// Removes one of `caches`, unless somebody has it. One that is already gone is success.
-    /// - Returns: false when somebody has it.
+    /// Removes one of `caches`, and returns false when somebody has it. One that is already gone is success.
     /// - Throws: when it may still be there for another reason.
     func removeCache(_ name: String) async throws -> Bool
     /// Reports of changes to runners of our instance, until the reader stops. For one reader at a time. Begins with `resync` once it is connected,
