@@ -21,13 +21,12 @@ public final class ContainerDriver: RunnerDriver {
     private let engine: Engine
     private let instance: String
     private let leftovers: JobLeftovers
+    private let cacheVolumes: CacheVolumes
     private let log: Logger
     private let images: Images
     private let registries: RegistryAccess
     /// Longest that a log may take that is not followed.
     private let logTimeout: Duration
-    /// Cache volumes that are there.
-    private let volumes = Mutex<Set<CacheVolume>>([])
     /// The path of the engine's storage, once it has told.
     private let storage = Mutex<String?>(nil)
     /// Waits between two event streams.
@@ -54,6 +53,7 @@ public final class ContainerDriver: RunnerDriver {
         self.instance = instance
         self.registries = registries
         leftovers = JobLeftovers(engine: engine, instance: instance)
+        cacheVolumes = CacheVolumes(engine: engine, instance: instance)
         images = Images(engine: engine, registries: registries, silence: pullSilence, log: log)
         self.log = log
     }
@@ -64,7 +64,7 @@ public final class ContainerDriver: RunnerDriver {
     public func create(_ spec: RunnerSpec) async throws -> String {
         let image = ImageName(spec.pool.image)
         try await images.ensure(image, spec.pool.pull)
-        if let volume = spec.pool.cacheVolume { try await ensureVolume(volume) }
+        if let volume = spec.pool.cacheVolume { try await cacheVolumes.ensure(volume) }
         var socket: SocketMount?
         if spec.pool.executor == .docker {
             socket = SocketMount(engine.socket)
@@ -109,13 +109,6 @@ public final class ContainerDriver: RunnerDriver {
                 isOutage: false)
         }
         return found
-    }
-
-    private func ensureVolume(_ volume: CacheVolume) async throws {
-        if volumes.withLock({ $0.contains(volume) }) { return }
-        try await engine.createVolume(
-            volume.name(instance: instance), labels: [Self.instanceLabel: instance, "autogit.pool": volume.pool, "autogit.volume": "cache"])
-        volumes.withLock { _ = $0.insert(volume) }
     }
 
     /// Sends a signal, such as `SIGQUIT`. A runner that has ended is no error.
@@ -187,6 +180,17 @@ public final class ContainerDriver: RunnerDriver {
     public func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         try await engine.log(Runner.name(of: runner), lines: lines, follow: follow)
     }
+
+    // MARK: Caches
+
+    /// The volumes of this AutoGit that hold caches.
+    /// - Throws: `EngineError`
+    public func caches() async throws -> [StoredCache] { try await cacheVolumes.list() }
+
+    /// Removes the volume of a cache, unless a container has it.
+    /// - Returns: false when one has.
+    /// - Throws: `EngineError` with the engine's words when it can't remove it for another reason.
+    public func removeCache(_ name: String) async throws -> Bool { try await cacheVolumes.remove(name) }
 
     // MARK: Images
 

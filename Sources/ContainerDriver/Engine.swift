@@ -157,12 +157,21 @@ public struct Engine: Sendable {
         public var Created: Int64?
         /// The state in words for people.
         public var Status: String?
+        /// What is mounted in it.
+        public var Mounts: [Mount]?
+
+        /// A mount as the engine lists it.
+        public struct Mount: Decodable, Sendable {
+            /// A volume's name; nil for a folder of the host.
+            public var Name: String?
+        }
     }
 
     /// All containers with certain labels, running or not.
     /// - Parameter labels: `key=value` each; a container has all of them.
-    public func containers(labels: [String]) async throws -> [Summary] {
-        try decode([Summary].self, try await call("GET", "/containers/json?all=true&filters=\(Self.filter(labels: labels))"))
+    public func containers(labels: [String] = []) async throws -> [Summary] {
+        let filter = labels.isEmpty ? "" : "&filters=\(Self.filter(labels: labels))"
+        return try decode([Summary].self, try await call("GET", "/containers/json?all=true\(filter)"))
     }
 
     static func filter(labels: [String]) -> String {

@@ -45,6 +45,30 @@ extension Engine {
         return try decode(List.self, try await call("GET", "/volumes?filters=\(Self.filter(labels: [label]))")).Volumes ?? []
     }
 
+    /// All volumes.
+    func volumes() async throws -> [Volume] {
+        struct List: Decodable { var Volumes: [Volume]? }
+        return try decode(List.self, try await call("GET", "/volumes")).Volumes ?? []
+    }
+
+    /// The bytes of each volume, by its name. The engine reads all of their folders for it.
+    /// - Throws: `EngineError`, also when that takes longer than a minute.
+    func volumeSizes() async throws -> [String: Int64] {
+        struct Usage: Decodable {
+            struct Volume: Decodable {
+                struct Data: Decodable { var Size: Int64? }
+                var Name: String
+                var UsageData: Data?
+            }
+            var Volumes: [Volume]?
+        }
+        // `type=volume` came with version 1.42.
+        let found = try decode(Usage.self, try await call("GET", "/system/df")).Volumes ?? []
+        // -1 stands for unknown.
+        let sizes = found.compactMap { volume in volume.UsageData?.Size.flatMap { $0 < 0 ? nil : (volume.Name, $0) } }
+        return Dictionary(sizes) { first, _ in first }
+    }
+
     /// One that isn't there is no error.
     /// - Throws: `EngineError`, also when a container uses it.
     public func removeVolume(_ name: String) async throws { try await call("DELETE", "/volumes/\(percentEncoded(name))", allowed: [404]) }

@@ -63,6 +63,8 @@ public struct RegisteredRunner: Sendable {
     /// Whether it takes jobs without tags.
     public var runUntagged: Bool
     public var paused: Bool
+    /// Whether a project's can't be enabled for other projects.
+    public var locked: Bool
     public var maintenanceNote: String?
     /// When it last asked for a job or wrote a log; nil until it has.
     public var contactedAt: Date?

@@ -128,6 +128,7 @@ extension Instance {
         runners[id] = RegisteredRunner(
             id: id, token: secret, type: type, projectID: call["project_id"]?.number, groupID: call["group_id"]?.number,
             description: call["description"]?.text ?? "", tags: tags, runUntagged: untagged, paused: call["paused"]?.flag ?? false,
+            locked: call["locked"]?.flag ?? false,
             maintenanceNote: call["maintenance_note"]?.text)
         changed()
         return respond(201, ["id": .int(id), "token": .string(secret), "token_expires_at": nil])

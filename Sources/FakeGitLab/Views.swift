@@ -112,7 +112,7 @@ extension Instance {
             members["maintenance_note"] = JSON(runner.maintenanceNote)
             members["contacted_at"] = Self.iso(runner.contactedAt)
             members["access_level"] = "not_protected"
-            members["locked"] = false
+            members["locked"] = .bool(runner.locked)
         }
         return .object(members)
     }

@@ -85,6 +85,8 @@ public final class GitLabForge: Forge {
         case .project(let project):
             body.runner_type = "project_type"
             body.project_id = try await poller.number(of: project, kind: "projects")
+            // Else its maintainers could enable it for another project, whose jobs would get this one's cache.
+            if spec.pool.cache.scope == .project { body.locked = true }
         }
         let json = try JSONEncoder().encode(body)
         let answer: GitLabConnection.Answer

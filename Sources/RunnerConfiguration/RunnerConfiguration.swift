@@ -23,7 +23,7 @@ public struct RunnerConfiguration: Sendable {
         self.place = place
     }
 
-    /// The file. It holds the runner's token.
+    /// The file. It holds the runner's token, and the keys of the pool's bucket.
     public var text: String {
         let table = TOMLTable()
         table["concurrent"] = 1
@@ -55,6 +55,7 @@ public struct RunnerConfiguration: Sendable {
         var environment = access.environment
         if pool.executor == .docker { environment.merge(pool.env) { $1 } }
         section["environment"] = Self.list(environment.map { "\($0.key)=\($0.value)" }.sorted())
+        if pool.cache.kind == .s3 { section["cache"] = .table(Self.bucket(pool.cache.s3)) }
         switch pool.executor {
         case .docker:
             section["docker"] = .table(docker)
@@ -109,6 +110,25 @@ public struct RunnerConfiguration: Sendable {
             ("allowed_pull_policies", docker.allowedPullPolicies), ("extra_hosts", docker.extraHosts), ("dns", docker.dns), ("devices", docker.devices),
         ]
         for (key, texts) in lists where !texts.isEmpty { table[key] = Self.list(texts) }
+        return table
+    }
+
+    /// `[runners.cache]`.
+    private static func bucket(_ cache: S3Cache) -> [String: RunnerSetting] {
+        var s3: [String: RunnerSetting] = [
+            "ServerAddress": .string(cache.serverAddress), "BucketName": .string(cache.bucket ?? ""),
+            // Said rather than left to be guessed from which of the others are there.
+            "AuthenticationType": .string(cache.accessKey == nil ? "iam" : "access-key"),
+        ]
+        if let id = cache.accessKey, let key = cache.secretKey { s3.merge(["AccessKey": .string(id.reveal()), "SecretKey": .string(key.reveal())]) { $1 } }
+        // Without one gitlab-runner asks AWS for it, also when the server is another, and takes this one when AWS doesn't answer in 30 s
+        // (cache/s3v2/s3.go).
+        if let location = cache.location ?? (cache.isAmazon ? nil : "us-east-1") { s3["BucketLocation"] = .string(location) }
+        if cache.insecure { s3["Insecure"] = .flag(true) }
+        // Else each runner would have a folder of its own in the bucket, which goes out of use with it.
+        var table: [String: RunnerSetting] = ["Type": .string("s3"), "Shared": .flag(true), "s3": .table(s3)]
+        if !cache.path.isEmpty { table["Path"] = .string(cache.path) }
+        if let bytes = cache.maxArchiveSize { table["MaxUploadedArchiveSize"] = .integer(Int(bytes)) }
         return table
     }
 

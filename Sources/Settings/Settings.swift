@@ -53,13 +53,17 @@ public struct Settings: Sendable {
 
     /// Facts about the configuration that people are surprised by, a sentence each.
     public var notes: [String] {
-        pools.filter { $0.executor == .shell }.map { pool in
+        let shell = pools.filter { $0.executor == .shell }
+        return shell.map { pool in
             "pool \(pool.name) runs jobs with the shell executor, which ignores image: and services: of a job"
                 + (pool.driver == .container ? "; executor = \"docker\" gives them their own containers" : "")
         }
             + pools.filter { $0.executor == .docker && $0.pids != Pool(name: "").pids }.map { pool in
                 "pids of pool \(pool.name) bounds the runner's own container; the containers of jobs have the engine's default, "
                     + "for GitLab Runner has no setting for it"
+            }
+            + shell.filter { $0.cache.kind == .s3 && $0.cache.s3.accessKey != nil }.map {
+                "jobs of pool \($0.name) can read the keys of its cache's bucket, because they run as their runner does; let these keys open that bucket only"
             }
     }
 }

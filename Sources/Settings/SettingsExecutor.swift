@@ -23,6 +23,7 @@ extension SettingsReader {
             }
         }
         checkEngineSocket(pool, section, docker)
+        checkCache(pool, section)
         checkRunnerSettings(pool, section)
     }
 
@@ -58,21 +59,37 @@ extension SettingsReader {
     /// Keys of gitlab-runner that AutoGit sets itself.
     private mutating func checkRunnerSettings(_ pool: Pool, _ section: Section) {
         let runner = section.nested(SettingsSchema.runnerSection)
+        var typed = SettingsSchema.runnerKeysTyped
+        var refused = SettingsSchema.runnerKeysRefused
+        if pool.cache.kind == .s3 {
+            typed.merge(SettingsSchema.runnerKeysOfS3) { mine, _ in mine }
+            refused.insert("cache.Shared")
+        }
         for key in Self.paths(pool.runnerSettings).sorted() {
-            if key == "environment" {
+            // gitlab-runner's parser doesn't tell capitals.
+            func same(_ other: String) -> Bool { other.lowercased() == key.lowercased() }
+            if same("environment") {
                 fail(runner, key, "is what env in [[pool]] sets; write it there")
-            } else if SettingsSchema.runnerKeysRefused.contains(key) {
+            } else if refused.contains(where: same) {
                 fail(runner, key, "is AutoGit's own to set: remove it")
-            } else if let typed = SettingsSchema.runnerKeysTyped[key] {
-                fail(runner, key, "has a setting of its own: use \(typed)")
+            } else if same("cache.Type"), case .string(let kind) = Self.value(at: key, in: pool.runnerSettings), kind.lowercased() == "s3" {
+                fail(runner, key, "has a setting of its own: use kind = \"s3\" in [pool.cache]")
+            } else if let setting = typed.first(where: { same($0.key) })?.value {
+                fail(runner, key, "has a setting of its own: use \(setting)")
             }
         }
     }
 
-    /// The keys, and those of tables within them one step down, with a dot between.
+    /// The keys, and those of tables within them, with a dot between; the tables, too.
     private static func paths(_ settings: [String: RunnerSetting]) -> [String] {
         settings.flatMap { key, value -> [String] in
-            if case .table(let entries) = value { entries.keys.map { "\(key).\($0)" } } else { [key] }
+            if case .table(let entries) = value { [key] + paths(entries).map { "\(key).\($0)" } } else { [key] }
+        }
+    }
+
+    private static func value(at path: String, in settings: [String: RunnerSetting]) -> RunnerSetting? {
+        path.split(separator: ".").reduce(.table(settings)) { found, key in
+            if case .table(let entries) = found { entries[String(key)] } else { nil }
         }
     }
 }

@@ -164,9 +164,12 @@ public enum SettingsSchema {
             name: "cache",
             keys: [
                 .parsed(
-                    "kind", \.cache, "or \"none\"; where jobs keep what cache: names", hint: "expected \"volume\" or \"none\"",
-                    parse: { ["volume": .volume, "none": JobCache.none][$0] }, print: { $0 == .none ? "none" : "volume" })
-            ]),
+                    "kind", \.cache.kind, "or \"s3\", or \"none\"; where jobs keep what cache: names", hint: "expected \"volume\", \"s3\" or \"none\"",
+                    parse: JobCache.Kind.init(rawValue:), print: \.rawValue),
+                .parsed(
+                    "scope", \.cache.scope, "or \"project\": who can read and change it", hint: "expected \"pool\" or \"project\"",
+                    parse: JobCache.Scope.init(rawValue:), print: \.rawValue),
+            ] + s3),
     ]
 
     /// A table within `[[pool]]`.
@@ -189,7 +192,11 @@ public enum SettingsSchema {
             "tls-ca-file": "ca_file in [gitlab]", "clone_url": "clone_url in [gitlab]",
         ]
         let docker = poolSections.filter { $0.name == "docker" }.flatMap(\.keys).map { ("docker.\($0.name)", "\($0.name) in [pool.docker]") }
-        return pool.merging(docker) { mine, _ in mine }
+        let s3 = [
+            "ServerAddress": "server_address", "AccessKey": "access_key_file", "SecretKey": "secret_key_file", "BucketName": "bucket",
+            "BucketLocation": "location", "Insecure": "insecure", "AuthenticationType": "access_key_file",
+        ].map { ("cache.s3.\($0.key)", "kind = \"s3\" and \($0.value) in [pool.cache]") }
+        return pool.merging(docker + s3) { mine, _ in mine }
     }()
 }
 

@@ -188,7 +188,7 @@ public struct TestEngine: Sendable {
     /// The image that `ensureBusybox` makes.
     public static let busybox = "localhost/autogit-test-busybox:2"
     /// The image that `ensureRunnerImage` makes.
-    public static let runner = "localhost/autogit-demo-runner:5"
+    public static let runner = "localhost/autogit-demo-runner:6"
 
     /// Makes the image `busybox` unless it exists: 2 MB with a shell, from Debian's busybox-static.
     public func ensureBusybox() async throws {
@@ -238,7 +238,7 @@ public struct TestEngine: Sendable {
     public func ensureRunnerImage(recipe: String) async throws {
         try await Making.shared.once("\(directory ?? socket) \(Self.runner)") {
             if try await engine.imageExists(Self.runner) { return }
-            let tar = "/var/tmp/autogit-images/demo-runner-5.tar"
+            let tar = "/var/tmp/autogit-images/demo-runner-6.tar"
             try await Command.run(recipe, [tar])
             try await load(tar, as: Self.runner)
         }

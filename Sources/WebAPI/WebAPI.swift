@@ -207,6 +207,18 @@ public struct WebAPI: Sendable {
             let hook = try await refusing { try await coordinator.installHook(project: order.project, url: url, secret: secret) }
             return try JSON.answer(HookView(project: order.project, id: hook.id, url: url, result: hook.isNew ? "installed" : "updated"))
         }
+        // Reading, but the engine looks through all of its volumes for it: not for anybody who reaches the port.
+        group.get("/caches") { _, _ in
+            do { return try JSON.answer(try await coordinator.cacheViews()) } catch { throw ProblemError(.badGateway, "\(error)") }
+        }
+        group.delete("/caches/{pool}") { _, context in
+            let pool = try context.parameters.require("pool")
+            do {
+                return try JSON.answer(try await refusing { try await coordinator.clearCache(pool: pool) })
+            } catch let error as any DriverFailure {
+                throw ProblemError(.badGateway, "\(error)")
+            }
+        }
         for (verb, paused) in [("pause", true), ("resume", false)] {
             group.post("/pools/{name}/\(verb)") { _, context in
                 let name = try context.parameters.require("name")

@@ -13,8 +13,8 @@ struct Autogitctl: AsyncParsableCommand {
             """,
         version: autogitVersion,
         subcommands: [
-            Status.self, Runners.self, Jobs.self, Pools.self, Logs.self, Spawn.self, Drain.self, Remove.self, Pause.self, Resume.self, Reload.self,
-            Check.self, Hook.self, Reconcile.self, Evacuate.self,
+            Status.self, Runners.self, Jobs.self, Pools.self, Cache.self, Logs.self, Spawn.self, Drain.self, Remove.self, Pause.self, Resume.self,
+            Reload.self, Check.self, Hook.self, Reconcile.self, Evacuate.self,
         ])
 
     /// The only place where a failure is printed and becomes an exit status.

@@ -38,9 +38,12 @@ import TestBench
         let events = driver.events()
         var iterator = events.makeAsyncIterator()
         #expect(await iterator.next() == .resync)
-        let spec = spec(
+        var spec = spec(
             instance,
             ["/bin/sh", "-c", "ls -ln /run/autogit/token; cat /run/autogit/name; trap 'exit 7' QUIT; while :; do sleep 0.1; done"])
+        spec.pool.cache = JobCache(.s3)
+        spec.pool.cache.s3.accessKey = Secret("id-very-secret")
+        spec.pool.cache.s3.secretKey = Secret("key-very-secret")
         let id = try await driver.create(spec)
         // A container that waits for its start is not an ended one.
         #expect(try await driver.list().map(\.running) == [true])
@@ -134,6 +137,68 @@ import TestBench
         let error = await #expect(throws: EngineError.self) { try await driver.create(spec2) }
         #expect(error?.message.contains("localhost:1/no/such") == true)
         #expect(try await driver.list().isEmpty)
+    }
+
+    /// A cache is listed with its size and its users, goes only when nobody has it, and is made again, by us with our labels and by the engine
+    /// without.
+    @Test func aCacheIsListedRemovedAndMadeAgain() async throws {
+        let engine = try await TestEngine.shared.value
+        try await aCacheOn(engine)
+    }
+
+    @Test(.enabled(if: TestEngine.isDockerInstalled, "Docker Engine isn't installed: apt-get install docker.io"))
+    func aCacheOnDockerEngine() async throws {
+        let docker = try await TestEngine.startDocker(storage: "docker-driver-caches")
+        do { try await aCacheOn(docker) } catch {
+            await docker.stop()
+            throw error
+        }
+        await docker.stop()
+    }
+
+    private func aCacheOn(_ engine: TestEngine) async throws {
+        try await engine.ensureBusybox()
+        let instance = "test\(UInt32.random(in: 0 ... .max))"
+        let driver = ContainerDriver(engine: engine.engine, instance: instance, log: Logger(label: "test"))
+        #expect(try await driver.caches().isEmpty)
+        let volume = "autogit-cache-\(instance)-p"
+        let events = driver.events()
+        var iterator = events.makeAsyncIterator()
+        #expect(await iterator.next() == .resync)
+
+        let first = spec(instance, ["/bin/sh", "-c", "dd if=/dev/zero of=/cache/file bs=1024 count=300"])
+        _ = try await driver.create(first)
+        try await driver.start(first, credentials: credentials)
+        #expect(await iterator.next() == .exited(runner: first.runner, exitCode: 0))
+        let used = try #require(try await driver.caches().first)
+        #expect(used.name == volume && used.pool == "p" && used.users == [Runner.name(of: first.runner)] && used.createdAt != nil)
+        #expect((used.size ?? 0) >= 300 << 10 && (used.size ?? 0) < 400 << 10, "\(used)")
+        #expect(try await !driver.removeCache(volume))
+        try await driver.remove(first.runner)
+        #expect(try await driver.caches().map(\.users) == [[]])
+        #expect(try await driver.removeCache(volume))
+        #expect(try await driver.removeCache(volume), "what is gone is gone")
+        #expect(try await driver.caches().isEmpty)
+
+        // A new runner's has nothing of the old, and has our labels.
+        let second = spec(instance, ["/bin/sh", "-c", "! ls /cache/file && echo new > /cache/file"])
+        _ = try await driver.create(second)
+        #expect(try await engine.engine.volumes(label: "autogit.instance=\(instance)").map(\.Name) == [volume])
+        try await driver.start(second, credentials: credentials)
+        #expect(await iterator.next() == .exited(runner: second.runner, exitCode: 0))
+        try await driver.remove(second.runner)
+
+        // Removed behind our back, and made by the engine for a job's container.
+        try await engine.engine.removeVolume(volume)
+        let labels = #"{"autogit.job.runner":"other234"}"#
+        let body = #"{"Image":"\#(TestEngine.busybox)","Entrypoint":["/bin/sleep"],"Labels":\#(labels),"HostConfig":{"Binds":["\#(volume):/cache"]}}"#
+        let job = try await engine.engine.create(name: "job-\(instance)", body: Array(body.utf8))
+        #expect(try await engine.engine.volumes(label: "autogit.instance=\(instance)").isEmpty)
+        #expect(try await driver.caches().map(\.users) == [["autogit-runner-other234"]])
+        try await engine.engine.remove(job)
+        #expect(try await driver.removeCache(volume))
+        // Others' are not touched.
+        await #expect(throws: EngineError.self) { try await driver.removeCache("autogit-cache-other-p") }
     }
 
     @Test func anEngineThatIsNotThereSaysSo() async throws {

@@ -110,7 +110,7 @@ import Testing
         pool.command = ["/bin/sleep", "600"]
         pool.memory = 64 << 20
         pool.network = "host"
-        pool.cache = .none
+        pool.cache = JobCache(.none)
         pool.pull = pull
         return RunnerSpec(runner: "t\(UInt32.random(in: 0 ... .max))", instance: instance, pool: pool)
     }
@@ -130,7 +130,7 @@ import Testing
         .enabled(if: TestEngine.isDockerInstalled, "Docker Engine isn't installed: apt-get install docker.io"))
     func dockerPullsFromAPrivateRegistry() async throws {
         let registry = try await TestRegistry.start()
-        let engine = try await TestEngine.startDocker()
+        let engine = try await TestEngine.startDocker(storage: "docker-registries")
         try await pullPrivately(engine, registry)
         await engine.stop()
         await registry.stop()

@@ -76,6 +76,10 @@ import Testing
         Promise(ReloadView(pools: ["p"], needs_restart: true), "pools needs_restart"),
         Promise(ReconcileView(what: "w", name: "n", action: "a", reason: "r"), "what name action reason"),
         Promise(PauseView(name: "p", paused: true), "name paused"),
+        Promise(
+            CacheView(pool: "p", kind: "volume", name: "n", project: "g/p", size_bytes: 1, created_at: time, used_by: ["r"], configured: true),
+            "pool kind name project size_bytes created_at used_by configured"),
+        Promise(ClearedCacheView(pool: "p", removed: ["n"], freed_bytes: 1), "pool removed freed_bytes"),
         Promise(Problem(status: 404, title: "t", detail: "d"), "type title status detail"),
     ]
 

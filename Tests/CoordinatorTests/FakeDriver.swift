@@ -5,6 +5,7 @@ import Synchronization
 final class FakeDriver: RunnerDriver {
     private struct State {
         var objects: [RunnerID: DriverObject] = [:]
+        var caches: [StoredCache] = []
         var out: AsyncStream<DriverEvent>.Continuation?
     }
 
@@ -20,6 +21,23 @@ final class FakeDriver: RunnerDriver {
     /// Something that carries our instance's id and that no life of this daemon has made.
     func leave(_ id: RunnerID) {
         state.withLock { $0.objects[id] = DriverObject(id: "c-\(id)", runner: id, running: true, started: true, exitCode: nil) }
+    }
+
+    func keep(_ caches: [StoredCache]) { state.withLock { $0.caches = caches } }
+
+    func caches() async throws -> [StoredCache] {
+        try await script.call("caches \(name)")
+        return state.withLock { $0.caches }
+    }
+
+    /// Called after the look, when a job may have come.
+    func removeCache(_ cache: String) async throws -> Bool {
+        try await script.call("removeCache \(cache)")
+        return state.withLock { state in
+            if state.caches.contains(where: { $0.name == cache && !$0.users.isEmpty }) { return false }
+            state.caches.removeAll { $0.name == cache }
+            return true
+        }
     }
 
     func tell(_ event: DriverEvent) { _ = state.withLock { $0.out?.yield(event) } }

@@ -123,6 +123,70 @@ extension EndToEndTests {
         #expect(await rig.gitlab.instance.registered == 2)
         let instance = try await rig.daemon.get("/status", as: StatusView.self).instance
         #expect(try await rig.engine.engine.volumes(label: "autogit.instance=\(instance)").map(\.Name) == ["autogit-cache-\(instance)-p"])
+        // It can be seen, and got rid of.
+        let listed = try await ctl(rig, "cache")
+        #expect(listed.out.contains("autogit-cache-\(instance)-p") && listed.out.contains("unused now") && listed.out.contains(" KiB"), "\(listed)")
+        #expect(try await ctl(rig, "cache", "clear", "p").out.hasPrefix("cleared the cache of pool p, "))
+        #expect(try await ctl(rig, "cache", "clear", "p").out == "pool p has no cache\n")
+        #expect(try await ctl(rig, "cache", "clear", "nosuch").code == 3)
+        #expect(try await rig.engine.engine.volumes(label: "autogit.instance=\(instance)").isEmpty)
+        // Whoever reaches the port can't have the engine look through its volumes, nor clear one.
+        for method in ["GET", "DELETE"] {
+            #expect(try await rig.daemon.send(HTTPRequest(method, "\(rig.daemon.url)/caches\(method == "GET" ? "" : "/p")")).status == 403)
+        }
+        try await rig.end()
+    }
+
+    /// The runner that stored it is gone; the one that finds it has another registration. Another project's job doesn't find it.
+    @Test func aCacheInS3SurvivesItsRunnerAndIsItsProjectsOwn() async throws {
+        let bucket = try await TestBucket.start(program: Self.root + "/scripts/test-s3")
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                stages: [one, two]
+                store:
+                  stage: one
+                  cache: {key: k, paths: [kept/]}
+                  script: ["mkdir kept", "echo from the first > kept/file"]
+                find:
+                  stage: two
+                  cache: {key: k, paths: [kept/], policy: pull}
+                  script: ["cat kept/file", "test ! -e /cache/root"]
+                """, pool: "max_jobs = 1",
+            settings: """
+                [pool.cache]
+                kind = "s3"
+                scope = "project"
+                server_address = "host.containers.internal:\(bucket.port)"
+                insecure = true
+                bucket = "\(TestBucket.name)"
+                path = "caches"
+                access_key_file = "\(bucket.directory)/access-key"
+                secret_key_file = "\(bucket.directory)/secret-key"
+                """)
+        let traces = try await run(rig, project)
+        #expect(traces[1].contains("from the first") && traces[1].contains("Downloading cache from http://host.containers.internal"), "\(traces)")
+        #expect(await rig.gitlab.instance.registered == 2)
+        #expect(bucket.objects.map { $0.split(separator: "/").prefix(3).joined(separator: "/") } == ["caches/project/\(project.id)"], "\(bucket.objects)")
+        let other = try await rig.gitlab.instance.addProject(
+            path: "root/other", pipelineFile: "look:\n  tags: [x]\n  cache: {key: k, paths: [kept/]}\n  script: [\"test ! -e kept\"]\n")
+        _ = await rig.gitlab.instance.addHook(project: other.id, url: "\(rig.daemon.url)/webhook/job", secret: rig.daemon.webhookSecret)
+        let more = try await run(rig, other)
+        let instance = try await rig.daemon.get("/status", as: StatusView.self).instance
+        #expect(try await rig.engine.engine.volumes(label: "autogit.instance=\(instance)").isEmpty)
+        let listed = try await ctl(rig, "cache", "--json")
+        #expect(
+            try JSONDecoder().decode([CacheView].self, from: Data(listed.out.utf8)) == [
+                CacheView(pool: "p", kind: "s3", name: TestBucket.name, configured: true)
+            ])
+        let refused = try await ctl(rig, "cache", "clear", "p")
+        #expect(refused.code == 4 && refused.out.contains("Clear runner caches"), "\(refused)")
+        let check = try await ctl(rig, "check", "--config", "\(rig.daemon.directory)/autogit.toml")
+        var told = [traces.joined(), more.joined(), rig.daemon.log, listed.out, refused.out, check.out].joined()
+        for path in ["/status", "/runners", "/jobs", "/pools", "/health"] { told += try await rig.daemon.send(HTTPRequest("GET", rig.daemon.url + path)).text }
+        told += String(decoding: try Data(contentsOf: URL(fileURLWithPath: rig.daemon.directory + "/state/autogit.db")), as: UTF8.self)
+        #expect(!told.contains(bucket.secretKey) && !told.contains(bucket.accessKey))
+        await bucket.stop()
         try await rig.end()
     }
 

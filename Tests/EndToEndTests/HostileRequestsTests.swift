@@ -17,7 +17,8 @@ extension EndToEndTests {
         let end = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         let writes = [
             "POST /pools/p/pause\(end)", "DELETE /runners/x?force=true\(end)", "POST /evacuate\(end)", "POST /reload\(end)", "POST /reconcile\(end)",
-            "GET /runners/x/log\(end)", "POST /hooks\(end)", "POST //pools/p/pause\(end)", "POST /pools/p%2Fpause\(end)",
+            "GET /runners/x/log\(end)", "GET /caches\(end)", "DELETE /caches/p\(end)", "POST /hooks\(end)", "POST //pools/p/pause\(end)",
+            "POST /pools/p%2Fpause\(end)",
             "POST /webhook/../pools/p/pause\(end)",
             "POST http://autogit/pools/p/pause\(end)",
             "POST /pools/p/pause HTTP/1.1\r\nHost: autogit\r\nAuthorization: Bearer \r\nConnection: close\r\n\r\n",

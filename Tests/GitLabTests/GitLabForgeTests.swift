@@ -14,6 +14,22 @@ import Testing
         return RunnerSpec(runner: "abcd2345", instance: "inst", pool: pool)
     }
 
+    /// Whose cache a pool's runners have, decides who may get them.
+    @Test func aRunnerWithAProjectsOwnCacheIsLockedToIt() async throws {
+        try await Rig.run { rig in
+            let project = try await rig.instance.addProject(path: "root/own", pipelineFile: Rig.yaml)
+            let forge = await rig.forge()
+            for (scope, locked) in [(JobCache.Scope.pool, false), (.project, true)] {
+                var spec = spec()
+                spec.pool.register = .project("root/own")
+                spec.pool.cache.scope = scope
+                let registration = try await forge.register(spec)
+                let runner = try #require(await rig.instance.runners[registration.id])
+                #expect(runner.type == "project_type" && runner.projectID == project.id && runner.locked == locked)
+            }
+        }
+    }
+
     @Test func aRegistrationCarriesOursAndGoesTwiceWithoutComplaint() async throws {
         try await Rig.run { rig in
             let forge = await rig.forge()

@@ -124,13 +124,62 @@ import Testing
     /// Each registration would make cache volumes of its own, which nobody ever uses again.
     @Test func withoutACacheNoVolumeIsMadeInItsPlace() throws {
         var pool = Pool(name: "p")
-        pool.cache = .none
+        pool.cache = JobCache(.none)
         var docker = try #require(try runner(pool)["docker"]?.table)
         #expect(docker["disable_cache"]?.bool == true && strings(docker["volumes"]).isEmpty)
-        pool.cache = .volume
+        pool.cache = JobCache(.volume)
         pool.mounts = ["/srv/cache:/cache"]
         docker = try #require(try runner(pool)["docker"]?.table)
         #expect(strings(docker["volumes"]) == ["/srv/cache:/cache"])
+    }
+
+    private static let cacheKeys: [String: Kind] = [
+        "Type": .string, "Path": .string, "Shared": .flag, "MaxUploadedArchiveSize": .integer, "s3": .table,
+    ]
+    private static let s3Keys: [String: Kind] = [
+        "ServerAddress": .string, "AccessKey": .string, "SecretKey": .string, "BucketName": .string, "BucketLocation": .string, "Insecure": .flag,
+        "AuthenticationType": .string,
+    ]
+
+    private func bucket() -> Pool {
+        var pool = Pool(name: "p")
+        pool.cache = JobCache(.s3)
+        pool.cache.s3.serverAddress = "s3.home:9000"
+        pool.cache.s3.bucket = "b"
+        pool.cache.s3.accessKey = Secret("id")
+        pool.cache.s3.secretKey = Secret("key")
+        pool.cache.s3.insecure = true
+        pool.cache.s3.path = "autogit"
+        pool.cache.s3.maxArchiveSize = 1 << 30
+        return pool
+    }
+
+    @Test(arguments: Executor.allCases) func aBucketIsSharedByAllRunnersAndNeedsNoVolume(executor: Executor) throws {
+        var pool = bucket()
+        pool.configuredExecutor = executor
+        let runner = try runner(pool)
+        let cache = try #require(runner["cache"]?.table)
+        let s3 = try #require(cache["s3"]?.table)
+        check(cache, against: Self.cacheKeys)
+        check(s3, against: Self.s3Keys)
+        #expect(cache["Type"]?.string == "s3" && cache["Shared"]?.bool == true && cache["Path"]?.string == "autogit")
+        #expect(s3["AccessKey"]?.string == "id" && s3["SecretKey"]?.string == "key" && s3["AuthenticationType"]?.string == "access-key")
+        #expect(s3["ServerAddress"]?.string == "s3.home:9000" && s3["BucketName"]?.string == "b" && s3["Insecure"]?.bool == true)
+        // Else gitlab-runner would ask AWS for it.
+        #expect(s3["BucketLocation"]?.string == "us-east-1")
+        #expect(runner["cache_dir"] == nil && strings(runner["docker"]?.table?["volumes"]).isEmpty)
+    }
+
+    @Test func theRoleOfAMachineOfAWSIsUsedWithoutKeys() throws {
+        var pool = Pool(name: "p")
+        pool.cache = JobCache(.s3)
+        pool.cache.s3.bucket = "b"
+        let cache = try #require(try runner(pool)["cache"]?.table)
+        let s3 = try #require(cache["s3"]?.table)
+        #expect(Set(s3.keys) == ["ServerAddress", "BucketName", "AuthenticationType"] && s3["AuthenticationType"]?.string == "iam")
+        #expect(cache["Path"] == nil && cache["MaxUploadedArchiveSize"] == nil)
+        pool.cache.kind = .volume
+        #expect(try runner(pool)["cache"] == nil)
     }
 
     // MARK: The way out

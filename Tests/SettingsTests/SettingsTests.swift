@@ -230,6 +230,97 @@ import Testing
         #expect(throws: InvalidSettings.self) { try proxy("proxy = { ftp_proxy = \"x\" }") }
     }
 
+    // MARK: Caches
+
+    private let bucket = """
+        [pool.cache]
+        kind = "s3"
+        server_address = "s3.home:9000"
+        bucket = "ci-cache"
+        location = "eu-1"
+        access_key_file = "DIR/access"
+        secret_key_file = "DIR/secret"
+        insecure = true
+        path = "autogit"
+        max_archive_size = "2GiB"
+
+        """
+
+    private func keys() throws {
+        try secret("access", "AKIA-s3cret\n", mode: 0o600)
+        try secret("secret", "wJalr-s3cret\n", mode: 0o600)
+    }
+
+    /// Nothing of the keys may get into a log by an accident of string interpolation, nor into what the schema shows.
+    @Test func aBucketIsReadAndItsKeysPrintNothing() throws {
+        try keys()
+        let settings = try parse(minimal + "\n" + bucket)
+        let s3 = settings.pools[0].cache.s3
+        #expect(settings.pools[0].cache.kind == .s3 && s3.serverAddress == "s3.home:9000" && s3.bucket == "ci-cache" && s3.location == "eu-1")
+        #expect(s3.accessKey?.reveal() == "AKIA-s3cret" && s3.secretKey?.reveal() == "wJalr-s3cret")
+        #expect(s3.insecure && s3.path == "autogit" && s3.maxArchiveSize == 2 << 30 && settings.pools[0].cacheVolume == nil)
+        var dumped = "\(settings) \(settings.pools[0]) \(s3) \(String(reflecting: s3)) \(settings.notes)"
+        dump(s3, to: &dumped)
+        dumped += SettingsSchema.poolSections.flatMap(\.keys).map { $0.value(in: settings.pools[0]).toml }.joined()
+        #expect(dumped.contains("ci-cache") && !dumped.contains("s3cret"))
+        // AWS, whose role the machine has.
+        let amazon = try parse(minimal + "\n[pool.cache]\nkind = \"s3\"\nbucket = \"b\"\n").pools[0].cache.s3
+        #expect(amazon.serverAddress == "s3.amazonaws.com" && amazon.isAmazon && amazon.accessKey == nil)
+    }
+
+    @Test(arguments: [
+        ("[pool.cache]\nkind = \"s3\"", "cache.bucket"), ("[pool.cache]\nkind = \"s3\"\nbucket = \"a/b\"", "cache.bucket"),
+        ("[pool.cache]\nkind = \"s3\"\nbucket = \"b\"\nserver_address = \"http://h\"", "cache.server_address"),
+        ("[pool.cache]\nkind = \"s3\"\nbucket = \"b\"\naccess_key_file = \"DIR/access\"", "cache.secret_key_file"),
+        ("[pool.cache]\nkind = \"s3\"\nbucket = \"b\"\nsecret_key_file = \"DIR/access\"", "cache.access_key_file"),
+        ("[pool.cache]\nkind = \"s3\"\nbucket = \"b\"\naccess_key_file = \"DIR/open\"\nsecret_key_file = \"DIR/access\"", "cache.access_key_file"),
+        ("[pool.cache]\nbucket = \"b\"", "cache.bucket"), ("[pool.cache]\nkind = \"none\"\ninsecure = false", "cache.insecure"),
+        ("[pool.cache]\nkind = \"none\"\nscope = \"project\"", "cache.scope"), ("[pool.cache]\nscope = \"branch\"", "cache.scope"),
+        ("[pool.cache]\nscope = \"project\"", "cache.scope"), ("register = \"group:7\"\n[pool.cache]\nscope = \"project\"", "cache.scope"),
+        ("register = \"project:7\"\nmounts = [\"/c:/cache\"]\n[pool.cache]\nscope = \"project\"", "cache.scope"),
+        ("[pool.runner.cache]\nType = \"s3\"", "runner.cache.Type"), ("[pool.runner.cache]\ntype = \"S3\"", "runner.cache.type"),
+        ("[pool.runner.cache.s3]\nSecretKey = \"x\"", "runner.cache.s3.SecretKey"), ("[pool.runner.cache.s3]\nsecretkey = \"x\"", "runner.cache.s3.secretkey"),
+        ("[pool.runner.docker]\nMemory = \"9g\"", "runner.docker.Memory"),
+    ])
+    func whatACacheCannotBeIsRefused(lines: String, key: String) throws {
+        try keys()
+        let found = errors(minimal + "\n" + lines + "\n")
+        #expect(found.map(\.key) == ["pool[0].\(key)"] && found.allSatisfy { ($0.line ?? 0) > 0 && !"\($0)".contains("s3cret") }, "\(found)")
+    }
+
+    /// Jobs that can come to the keys of a bucket can come to every project's cache in it.
+    @Test(arguments: [
+        ("", "", true), ("executor = \"shell\"", "", false), ("", "[pool.docker]\nprivileged = true", false),
+        ("", "[pool.docker]\nallow_engine_socket = true", false),
+    ])
+    func aBucketSeparatesProjectsWhoseJobsDoNotHaveItsKeys(pool: String, more: String, isValid: Bool) throws {
+        try keys()
+        let found = errors("\(minimal)\n\(pool)\n\(bucket)scope = \"project\"\n\(more)\n")
+        #expect(found.map(\.key) == (isValid ? [] : ["pool[0].cache.scope"]), "\(found)")
+        #expect(errors("\(minimal)\n\(pool)\n\(bucket)\(more)\n").isEmpty)
+        let role = "[pool.cache]\nkind = \"s3\"\nbucket = \"b\"\nscope = \"project\"\n"
+        #expect(errors("\(minimal)\n\(role)").map(\.key) == ["pool[0].cache.scope"])
+    }
+
+    @Test func aProjectsPoolHasAVolumeThatNoOtherProjectEverHad() throws {
+        let lines = "\nregister = \"project:g/p\"\n[pool.cache]\nscope = \"project\"\n"
+        #expect(try parse(minimal + lines).pools[0].cacheVolume == CacheVolume(pool: "default", project: "g/p"))
+        #expect(try parse(minimal + "\nregister = \"project:g/p\"\n").pools[0].cacheVolume == CacheVolume(pool: "default"))
+    }
+
+    /// There is a setting for S3 only; for the others gitlab-runner's own keys stand.
+    @Test func otherServersAreGitlabRunnersOwn() throws {
+        try keys()
+        let azure =
+            "\n[pool.cache]\nkind = \"none\"\n[pool.runner.cache]\nType = \"azure\"\nPath = \"p\"\nShared = true\n[pool.runner.cache.azure]\nContainerName = \"c\"\n"
+        #expect(errors(minimal + azure).isEmpty)
+        #expect(
+            errors(minimal + "\n" + bucket + "[pool.runner.cache]\nType = \"gcs\"\nPath = \"p\"\nShared = false\n[pool.runner.cache.s3]\nPathStyle = true\n")
+                .map(\.key) == [
+                    "pool[0].runner.cache.Type", "pool[0].runner.cache.Path", "pool[0].runner.cache.Shared",
+                ])
+    }
+
     // MARK: Registries
 
     @Test func registriesHaveLoginsOfTheirOwn() throws {
@@ -293,11 +384,13 @@ import Testing
     @Test func theExampleIsValid() throws {
         let text = try document("packaging/etc/autogit.toml").split(separator: "\n", omittingEmptySubsequences: false)
             .map { $0.wholeMatch(of: /#[\[a-z].*/) != nil ? $0.dropFirst() : $0 }.joined(separator: "\n")
+            // Some keys are for this kind only.
+            .replacingOccurrences(of: "kind = \"volume\"", with: "kind = \"s3\"")
         let keys = Set(errors(text).map { $0.key ?? "" })
         #expect(
             keys.isSubset(of: [
                 "gitlab.token_file", "gitlab.webhook_secret_file", "gitlab.ca_file", "listen.control_token_file",
-                "registry.registry.home:5000.password_file",
+                "registry.registry.home:5000.password_file", "pool[0].cache.access_key_file", "pool[0].cache.secret_key_file",
             ]), "\(errors(text))")
     }
 

@@ -8,6 +8,7 @@ rules meet nobody else's, and all that it keeps is in a folder under /var/tmp, w
 jobs wait for files, and the one time limit is for a test that hangs. SELFTEST_TIMEOUT sets it in seconds (default 300).
 """
 import base64
+import calendar
 import collections
 import hashlib
 import http.client
@@ -492,6 +493,12 @@ class RunnerTests(unittest.TestCase):
         again = zipfile.ZipFile(io.BytesIO(runner.zip_of(runner.tar_of(archive.getvalue()))))
         self.assertEqual((again.namelist(), again.read("a/b.txt")), (["a/b.txt"], b"content"))
 
+    def test_signed_urls(self):
+        """The example of docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html."""
+        url = runner.presigned("GET", "examplebucket.s3.amazonaws.com", "/test.txt", "us-east-1", "AKIAIOSFODNN7EXAMPLE",
+                               "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", 86400, calendar.timegm((2013, 5, 24, 0, 0, 0)))
+        self.assertTrue(url.endswith("&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"), url)
+
     def test_configuration(self):
         self.refused(self.config(docker={"pids_limit": 7}), "runners[0].docker.pids_limit")
         self.refused(self.config(docker={"cpus": 1}), "runners[0].docker.cpus must be a string")
@@ -501,6 +508,7 @@ class RunnerTests(unittest.TestCase):
         self.refused(self.config(docker={"container_labels": {"a": 1}}), "runners[0].docker.container_labels must be a table of strings")
         self.refused(self.config(tokens="x"), "runners[0].tokens")
         self.refused(self.config(cache={"s3": {"Bucket": "x"}}), "runners[0].cache.s3.Bucket")
+        self.refused(self.config(cache={"s3": {"Insecure": "yes"}}), "runners[0].cache.s3.Insecure must be a boolean")
         self.refused(self.config(executor="ssh"), "executor")
         self.refused(self.config(url=""), "runners[0].url is missing")
         self.refused(f"{self.folder}/none.toml", "none.toml")

@@ -16,6 +16,9 @@ import Testing
         #expect(try parse("jobs 12", as: Jobs.self).job == 12)
         #expect(try parse("jobs --active", as: Jobs.self).active)
         #expect(try parse("pools --socket /s", as: Pools.self).common.socket == "/s")
+        #expect(try parse("cache --json", as: Cache.List.self).common.json)
+        #expect(try parse("cache list", as: Cache.List.self).common.socket == "/run/autogit/control.sock")
+        #expect(try parse("cache clear p", as: Cache.Clear.self).pool == "p")
         #expect(try parse("spawn p", as: Spawn.self).pool == "p")
         #expect(try parse("drain r", as: Drain.self).runner == "r")
         #expect(try parse("pause p", as: Pause.self).pool == "p")
@@ -45,7 +48,10 @@ import Testing
     }
 
     /// EX_USAGE of sysexits.h(3head).
-    @Test(arguments: ["fly", "spawn", "drain", "jobs x", "jobs 1 2", "logs -f", "logs r -n many", "remove --force", "status --unknown", "hook install"])
+    @Test(arguments: [
+        "fly", "spawn", "drain", "jobs x", "jobs 1 2", "logs -f", "logs r -n many", "remove --force", "status --unknown", "hook install", "cache clear",
+        "cache p",
+    ])
     func wrongUsageExitsWith64(words: String) {
         let error = #expect(throws: (any Error).self) { try Autogitctl.parseAsRoot(words.split(separator: " ").map(String.init)) }
         if let error { #expect(Autogitctl.exitCode(for: error).rawValue == 64) }

@@ -73,6 +73,29 @@ import Testing
         #expect(Runners.text(view).contains("log      kept; show it with: autogitctl logs abcd2345\n"))
     }
 
+    @Test func cachesTellTheirSizesAndWhoHasThem() {
+        let text = Cache.table(
+            [
+                CacheView(
+                    pool: "p", kind: "volume", name: "v", size_bytes: 1536 << 20, created_at: "2026-11-25T11:00:00.000Z", used_by: ["r"], configured: true),
+                CacheView(pool: "old", kind: "volume", name: "w", project: "g/p", configured: false),
+                CacheView(pool: "r", kind: "s3", name: "b", configured: true),
+                CacheView(pool: "u", kind: "volume", name: "x", size_bytes: 0, configured: true),
+            ], at: Date(timeIntervalSince1970: 1_795_604_400 + 30 * 3600)
+        ).text(width: nil)
+        let lines = text.split(separator: "\n").map {
+            $0.components(separatedBy: "  ").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }.joined(separator: "|")
+        }
+        #expect(
+            lines == [
+                "POOL|KIND|SIZE|AGE|STATE|PROJECT|NAME", "p|volume|1.5 GiB|30h|used by 1|-|v", "old|volume|-|-|no longer configured|g/p|w",
+                "r|s3|-|-|in S3|-|b",
+                "u|volume|0 B|-|unused now|-|x",
+            ])
+        #expect(Cache.text(ClearedCacheView(pool: "p", removed: ["v"], freed_bytes: 11 << 20)) == "cleared the cache of pool p, 11 MiB")
+        #expect(Cache.text(ClearedCacheView(pool: "p", removed: [], freed_bytes: 0)) == "pool p has no cache")
+    }
+
     @Test func theStatusIsOneFactALine() {
         let lines = Status.text(status).split(separator: "\n")
         #expect(

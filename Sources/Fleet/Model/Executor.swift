@@ -47,25 +47,6 @@ public struct DockerExecutor: Sendable, Equatable {
     public init() {}
 }
 
-/// Where jobs keep what their `cache:` names.
-public enum JobCache: Sendable, Equatable {
-    /// In the job's own container or in the runner's: it goes with it.
-    case none
-    /// In a volume of the engine, mounted at /cache, which all jobs of a pool share.
-    case volume
-}
-
-/// A volume of the engine that holds a pool's cache.
-public struct CacheVolume: Sendable, Hashable {
-    /// The pool whose jobs share it.
-    public var pool: String
-
-    public init(pool: String) { self.pool = pool }
-
-    /// The engine's name of it: that of the pool, and of this AutoGit, for two may use one engine.
-    public func name(instance: String) -> String { "autogit-cache-\(instance)-\(pool)" }
-}
-
 /// A value for gitlab-runner's configuration that AutoGit passes on as it is. It prints as nothing: it may be a secret.
 public indirect enum RunnerSetting: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     case string(String)

@@ -60,28 +60,35 @@ public struct Pool: Sendable, Equatable {
     /// How the Docker executor makes a job's containers; says nothing with another executor.
     public var docker: DockerExecutor {
         get { details.docker }
-        set { details = Details(docker: newValue, runnerSettings: details.runnerSettings) }
+        set { details = Details(docker: newValue, cache: cache, runnerSettings: runnerSettings) }
     }
     /// Where jobs keep what their `cache:` names.
-    public var cache: JobCache
+    public var cache: JobCache {
+        get { details.cache }
+        set { details = Details(docker: docker, cache: newValue, runnerSettings: runnerSettings) }
+    }
     /// Further keys of gitlab-runner's `[[runners]]`, merged last.
     public var runnerSettings: [String: RunnerSetting] {
         get { details.runnerSettings }
-        set { details = Details(docker: details.docker, runnerSettings: newValue) }
+        set { details = Details(docker: docker, cache: cache, runnerSettings: newValue) }
     }
     /// One reference in place of many: the planner copies pools, and reads none of this.
     private var details: Details
 
     private final class Details: Sendable, Equatable {
         let docker: DockerExecutor
+        let cache: JobCache
         let runnerSettings: [String: RunnerSetting]
 
-        init(docker: DockerExecutor, runnerSettings: [String: RunnerSetting]) {
+        init(docker: DockerExecutor = DockerExecutor(), cache: JobCache = JobCache(), runnerSettings: [String: RunnerSetting] = [:]) {
             self.docker = docker
+            self.cache = cache
             self.runnerSettings = runnerSettings
         }
 
-        static func == (a: Details, b: Details) -> Bool { a === b || (a.docker == b.docker && a.runnerSettings == b.runnerSettings) }
+        static func == (a: Details, b: Details) -> Bool {
+            a === b || (a.docker == b.docker && a.cache == b.cache && a.runnerSettings == b.runnerSettings)
+        }
     }
     /// The time between two of an idle runner's requests for a job, at least 50 ms.
     public var requestInterval: Duration
@@ -140,8 +147,7 @@ public struct Pool: Sendable, Equatable {
         image = "docker.io/gitlab/gitlab-runner:alpine"
         pull = .missing
         command = []
-        details = Details(docker: DockerExecutor(), runnerSettings: [:])
-        cache = .volume
+        details = Details()
         requestInterval = .milliseconds(250)
         cpus = 2
         memory = 2 << 30
@@ -171,11 +177,17 @@ public struct Pool: Sendable, Equatable {
     /// executor in scopes and for a command of the pool's own, of which we don't know what it can do.
     public var executor: Executor { configuredExecutor ?? (driver == .container && command.isEmpty ? .docker : .shell) }
 
-    /// The volume at /cache; nil where the pool keeps no cache in one, has mounted something else there, or has no containers.
+    /// The volume at /cache; nil where the pool keeps no cache in one, has mounted something else there, or has no containers, and where it
+    /// would be a project's own and jobs of other projects may come.
     public var cacheVolume: CacheVolume? {
-        guard case .volume = cache, driver == .container || executor == .docker else { return nil }
+        guard cache.kind == .volume, driver == .container || executor == .docker else { return nil }
         let targets = (mounts + (executor == .docker ? docker.volumes : [])).map { $0.split(separator: ":") }
-        return targets.contains { $0.dropFirst().first == "/cache" || $0 == ["/cache"] } ? nil : CacheVolume(pool: name)
+        if targets.contains(where: { $0.dropFirst().first == "/cache" || $0 == ["/cache"] }) { return nil }
+        switch (cache.scope, register) {
+        case (.pool, _): return CacheVolume(pool: name)
+        case (.project, .project(let project)): return CacheVolume(pool: name, project: project)
+        case (.project, _): return nil
+        }
     }
 
     /// The limits of the runner's own container or scope: with the Docker executor the jobs have others.

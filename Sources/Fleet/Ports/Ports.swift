@@ -90,6 +90,12 @@ public protocol RunnerDriver: Sendable {
     func sweepStorage() async throws
     /// Bytes that the runner has written outside of volumes; nil where that is not known.
     func written(by runner: RunnerID) async throws -> Int64?
+    /// The volumes that hold caches of pools of our instance, configured or not. Where there are no volumes, none.
+    /// - Throws: when they can't be listed as a whole.
+    func caches() async throws -> [StoredCache]
+    /// Removes one of `caches`, and returns false when somebody has it. One that is already gone is success.
+    /// - Throws: when it may still be there for another reason.
+    func removeCache(_ name: String) async throws -> Bool
     /// Reports of changes to runners of our instance, until the reader stops. For one reader at a time. Begins with `resync` once it is connected,
     /// reconnects by itself, and has another `resync` then.
     func events() -> AsyncStream<DriverEvent>
@@ -103,6 +109,8 @@ extension RunnerDriver {
     public func removeImage(_ image: EngineImage) async throws {}
     public func sweepStorage() async throws {}
     public func written(by runner: RunnerID) async throws -> Int64? { nil }
+    public func caches() async throws -> [StoredCache] { [] }
+    public func removeCache(_ name: String) async throws -> Bool { true }
 
     /// Removes a runner of which nothing is known but its id.
     public func remove(_ runner: RunnerID) async throws { try await remove(Remains(runner)) }
