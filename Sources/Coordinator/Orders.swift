@@ -30,8 +30,7 @@ extension Coordinator {
         let pools = state.pools.map(\.pool)
         return zip(pools, state.poolViews()).map { pool, view in
             var view = view
-            // A pull is of a name with its tag.
-            let pull = hands.drivers[pool.place]?.pulls().first { $0.image == pool.image || $0.image == pool.image + ":latest" }
+            let pull = hands.drivers[pool.place]?.pulls().first { ImageName.key($0.image) == ImageName.key(pool.image) }
             view.pull = pull.map { PullView(image: $0.image, received_bytes: $0.received, total_bytes: $0.total) }
             return view
         }

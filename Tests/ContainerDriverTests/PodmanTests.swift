@@ -123,8 +123,8 @@ import TestBench
         let output = try await driver.lastOutput(spec.runner, bytes: 3000)
         let lines = output.split(separator: UInt8(ascii: "\n"))
         #expect(output.count <= 3000 && String(decoding: lines.last ?? [], as: UTF8.self) == "its last words")
-        // Whole lines, of which the first was not cut.
-        #expect(lines.dropLast().allSatisfy { $0.count == 1000 })
+        // Podman's file has a line in two pieces where its monitor read it so, and now and then they come back as two.
+        #expect(lines.dropLast().allSatisfy { $0.count <= 1000 && $0.allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: "7") } })
         try await driver.remove(spec.runner)
         #expect(try await driver.lastOutput(spec.runner, bytes: 3000) == [])
     }
@@ -169,6 +169,7 @@ import TestBench
         let first = spec(instance, ["/bin/sh", "-c", "dd if=/dev/zero of=/cache/file bs=1024 count=300"])
         _ = try await driver.create(first)
         try await driver.start(first, credentials: credentials)
+        #expect(await iterator.next() == .imageUsed(TestEngine.busybox))
         #expect(await iterator.next() == .exited(runner: first.runner, exitCode: 0))
         let used = try #require(try await driver.caches().first)
         #expect(used.name == volume && used.pool == "p" && used.users == [Runner.name(of: first.runner)] && used.createdAt != nil)
@@ -185,6 +186,7 @@ import TestBench
         _ = try await driver.create(second)
         #expect(try await engine.engine.volumes(label: "autogit.instance=\(instance)").map(\.Name) == [volume])
         try await driver.start(second, credentials: credentials)
+        #expect(await iterator.next() == .imageUsed(TestEngine.busybox))
         #expect(await iterator.next() == .exited(runner: second.runner, exitCode: 0))
         try await driver.remove(second.runner)
 

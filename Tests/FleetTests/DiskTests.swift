@@ -79,13 +79,33 @@ import Testing
         #expect(disk(scene) == [.removeImage(place, old)])
         done(&scene, .removeImage(place, old), .done)
         #expect(scene.told { $0 == .imageRemoved(bytes: 100 << 20) })
-        #expect(scene.changes.contains { if case .imageGone(_, "old:1") = $0 { true } else { false } })
+        #expect(scene.changes.contains { if case .imageGone(_, "docker.io/library/old:1") = $0 { true } else { false } })
         // One at a time, each after a look at what it gave.
         measure(&scene, free: 1 << 30)
         #expect(disk(scene) == [.removeImage(place, byID)])
         done(&scene, .removeImage(place, byID), .done)
         measure(&scene, free: Self.reserve)
         #expect(scene.told { $0 == .diskRoomy } && disk(scene) == [] && scene.plan().launches == ["p:1"])
+    }
+
+    /// Docker lists the short name of what a pool and a job call by its whole name, and gitlab-runner by its id.
+    @Test(arguments: [("docker.io/library/debian:12", "debian:12"), ("debian:12", "docker.io/library/debian:12"), ("gitlab/x", "docker.io/gitlab/x:latest")])
+    func anImageIsKnownByAnyOfItsNames(named: String, listed: String) {
+        let id = "sha256:" + String(repeating: "a1", count: 32)
+        for use in [named, id, String(id.dropFirst(7))] {
+            var scene = scene()
+            self.use(&scene, use)
+            measure(&scene, free: 0)
+            done(&scene, .listImages(place), .images([image(id, listed)]))
+            #expect(disk(scene) == [.removeImage(place, image(id, listed))], "\(use)")
+        }
+        var pool = Scene.pool()
+        pool.image = named
+        var scene = scene([pool])
+        use(&scene, id)
+        measure(&scene, free: 0)
+        done(&scene, .listImages(place), .images([image(id, listed)]))
+        #expect(disk(scene) == [])
     }
 
     /// Of others, in use, named by a pool, or refused by the engine.

@@ -14,7 +14,7 @@ public struct DiskSpace: Sendable, Equatable {
 public struct EngineImage: Sendable, Hashable {
     /// The engine's, such as `sha256:…`.
     public var id: String
-    /// With their tags; none for an image whose names are another's now.
+    /// With their tags, as the engine writes them; none for an image whose names are another's now.
     public var names: [String]
     /// Bytes, also those that it shares with others.
     public var bytes: Int64
@@ -26,13 +26,16 @@ public struct EngineImage: Sendable, Hashable {
         self.bytes = bytes
         self.isUsed = isUsed
     }
+
+    /// All by which it may be known; see `ImageName.key`.
+    public var keys: [String] { (names + [id]).map(ImageName.key) }
 }
 
 /// When something of ours last used an image.
 public struct ImageUse: Sendable, Equatable {
     /// The machine whose engine has it.
     public var host: HostID
-    /// Its name or its id, as the engine told it.
+    /// By its key; see `ImageName.key`.
     public var image: String
     /// Up to an hour ago.
     public var at: Timestamp

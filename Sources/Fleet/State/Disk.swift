@@ -12,7 +12,7 @@ public struct DiskState: Sendable {
     var refused: Set<String> = []
     /// What nobody uses of others' was removed in this shortage.
     var isSwept = false
-    /// When runners of ours, or their jobs, last used which image, by its name or its id as the engine told.
+    /// When runners of ours, or their jobs, last used which image, by its key.
     var used: [String: Use] = [:]
     struct Use: Sendable {
         var at: Timestamp
@@ -31,8 +31,8 @@ public struct DiskState: Sendable {
     /// - Parameter named: by pools, which will want them again.
     func nextToGo(named: Set<String>) -> EngineImage? {
         let mine = (images ?? []).compactMap { image -> (image: EngineImage, at: Timestamp)? in
-            guard !image.isUsed, !refused.contains(image.id), !image.names.contains(where: named.contains) else { return nil }
-            return (image.names + [image.id]).compactMap { used[$0]?.at }.max().map { (image, $0) }
+            guard !image.isUsed, !refused.contains(image.id), !image.keys.contains(where: named.contains) else { return nil }
+            return image.keys.compactMap { used[$0]?.at }.max().map { (image, $0) }
         }
         return mine.min { ($0.at, $0.image.id) < ($1.at, $1.image.id) }?.image
     }
@@ -42,7 +42,8 @@ extension FleetState {
     /// How old the last use of an image may be in the database: not every job is written.
     static let useIsWrittenAfter = Duration.seconds(3600)
 
-    mutating func usedImage(_ image: String, at place: Place, at now: Timestamp) {
+    mutating func usedImage(_ name: String, at place: Place, at now: Timestamp) {
+        let image = ImageName.key(name)
         let known = places[place]?.disk.used[image]
         if let known, now - known.written < Self.useIsWrittenAfter {
             places[place]?.disk.used[image]?.at = now
@@ -73,7 +74,7 @@ extension FleetState {
         places[place]?.disk.images?.removeAll { $0.id == image.id }
         if trouble == nil {
             tell(.imageRemoved(bytes: image.bytes), subject: image.names.first ?? image.id)
-            for name in image.names + [image.id] where places[place]?.disk.used.removeValue(forKey: name) != nil {
+            for name in image.keys where places[place]?.disk.used.removeValue(forKey: name) != nil {
                 save(.imageGone(host: place.host, image: name))
             }
         } else {
@@ -108,14 +109,14 @@ extension FleetState {
         leave(id, "its container has grown to \(bytes >> 20) MiB, beyond disk_max", failed: false)
     }
 
-    /// With their tags, as engines list them.
+    /// By their keys.
     func imagesNamed(at place: Place) -> Set<String> {
         var names: Set<String> = []
         for pool in pools.map(\.pool) where pool.place == place {
             names.insert(pool.image)
             if pool.executor == .docker { names.formUnion([pool.docker.image, pool.docker.helperImage]) }
         }
-        return names.union(names.map { $0 + ":latest" })
+        return Set(names.map(ImageName.key))
     }
 
     /// How much too little there is; nil while there is enough, or nobody knows.
