@@ -181,6 +181,10 @@ public final class ContainerDriver: RunnerDriver {
         try await engine.log(Runner.name(of: runner), lines: lines, follow: follow)
     }
 
+    /// See `RunnerDriver.doubtful`.
+    /// - Throws: `EngineError`
+    public func doubtful(except tokens: Set<String>) async throws -> [Doubtful] { try await leftovers.doubtful(except: tokens) }
+
     // MARK: Caches
 
     /// The volumes of this AutoGit that hold caches.

@@ -23,6 +23,25 @@ struct JobLeftovers: Sendable {
         return Array(found.values)
     }
 
+    private static let managedLabel = "com.gitlab.gitlab-runner.managed"
+
+    /// Things of runners that are neither ours nor at work, as far as one can see: an older gitlab-runner's, which puts no labels of ours on
+    /// them, or another's.
+    /// - Parameter tokens: of our runners that live.
+    func doubtful(except tokens: Set<String>) async throws -> [Doubtful] {
+        let label = "\(Self.managedLabel)=true"
+        let containers = try await engine.containers(labels: [label]).filter { $0.Labels?[RunnerConfiguration.instanceLabel] == nil }
+        let atWork = tokens.union(containers.filter { $0.State == "running" }.compactMap { $0.Labels?[Self.tokenLabel] })
+        func isDoubtful(_ labels: [String: String]?) -> Bool {
+            labels?[Self.managedLabel] == "true" && labels?[Self.tokenLabel].map(atWork.contains) == false
+        }
+        return containers.filter { isDoubtful($0.Labels) }.map {
+            Doubtful(what: "container", name: $0.Names?.first.map { String($0.drop { $0 == "/" }) } ?? $0.Id)
+        }
+            + (try await engine.networks(label: label)).filter { isDoubtful($0.Labels) }.map { Doubtful(what: "network", name: $0.Name ?? $0.Id) }
+            + (try await engine.volumes(label: label)).filter { isDoubtful($0.Labels) }.map { Doubtful(what: "volume", name: $0.Name) }
+    }
+
     /// Removes what a runner that is gone has left.
     /// - Throws: `EngineError`
     func remove(_ remains: Remains) async throws {

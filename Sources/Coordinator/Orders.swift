@@ -145,6 +145,7 @@ extension Coordinator {
                 found.append(.init(what: "runner", name: runner.name, action: "remove", reason: "its \(place.kind.rawValue) is gone"))
             }
         }
+        if dryRun { found += try await doubtful() }
         for id in state.forgesInUse {
             for ghost in try await hands.forge(id).registrations(instance: state.instance) where state.isGhost(ghost, of: id, since: began) {
                 found.append(.init(what: "registration", name: "\(ghost.description) (\(ghost.id))", action: "remove", reason: "no runner owns it"))
@@ -163,6 +164,19 @@ extension Coordinator {
             _ = await wait(until: { $0.isReconciled(since: now) }, within: .seconds(60))
         }
         return found.sorted { ($0.what, $0.name) < ($1.what, $1.name) }
+    }
+
+    private func doubtful() async throws -> [ReconcileView] {
+        let tokens = Set(state.runners.values.compactMap(\.shortToken))
+        var found: [ReconcileView] = []
+        for place in state.placesInUse {
+            found += try await hands.driver(place).doubtful(except: tokens).map {
+                .init(
+                    what: $0.what, name: $0.name, action: "leave",
+                    reason: "some gitlab-runner made it for a job and seems to be gone; nothing says whose it was, so remove it yourself if nobody wants it")
+            }
+        }
+        return found
     }
 
     /// Has a project's job events sent to `url`; for a hook that is there already, its settings are renewed. With several GitLabs, in the first

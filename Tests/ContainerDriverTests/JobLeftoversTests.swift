@@ -70,4 +70,30 @@ import Testing
         try await driver.remove(Remains("gone2345", shortToken: short, since: now + .seconds(-3600)))
         #expect(try await left(engine, [id]) == [])
     }
+
+    /// An older gitlab-runner puts no labels of ours on what it makes. What nobody at work can want is shown; nothing goes.
+    @Test func whatIsDoubtfulIsShownAndStays() async throws {
+        let engine = try await TestEngine.shared.value
+        try await engine.ensureBusybox()
+        let managed = "com.gitlab.gitlab-runner.managed"
+        let (gone, live, busy) = ("gone\(UInt32.random(in: 0 ... .max))", "live\(UInt32.random(in: 0 ... .max))", "busy\(UInt32.random(in: 0 ... .max))")
+        let container = try await container(engine, labels: [managed: "true", token: gone])
+        let others = [
+            try await self.container(engine, labels: [managed: "true", token: live]), try await self.container(engine, labels: [token: gone]),
+            try await self.container(engine, labels: ours("x").merging([managed: "true", token: gone]) { $1 }),
+            try await self.container(engine, labels: [managed: "true", token: busy]), try await self.container(engine, labels: [managed: "true"]),
+        ]
+        try await engine.engine.start(others[3])
+        try await engine.engine.createVolume("volume-\(gone)", labels: [managed: "true", token: gone])
+        try await engine.engine.createVolume("volume-\(busy)", labels: [managed: "true", token: busy])
+        let driver = ContainerDriver(engine: engine.engine, instance: instance, log: Logger(label: "test"))
+        // Other suites have such things at the same time.
+        let names = [container] + others
+        let known = try await engine.engine.containers().filter { names.contains($0.Id) }.flatMap { $0.Names ?? [] }.map { String($0.drop { $0 == "/" }) }
+        let found = try await driver.doubtful(except: [live]).filter { known.contains($0.name) || $0.name.hasSuffix(gone) || $0.name.hasSuffix(busy) }
+        #expect(found.map(\.what) == ["container", "volume"] && found.last?.name == "volume-\(gone)", "\(found)")
+        #expect(try await left(engine, names) == names)
+        for id in names { try await engine.engine.remove(id) }
+        for volume in ["volume-\(gone)", "volume-\(busy)"] { try await engine.engine.removeVolume(volume) }
+    }
 }

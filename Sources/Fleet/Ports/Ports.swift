@@ -96,12 +96,29 @@ public protocol RunnerDriver: Sendable {
     /// Removes one of `caches`, and returns false when somebody has it. One that is already gone is success.
     /// - Throws: when it may still be there for another reason.
     func removeCache(_ name: String) async throws -> Bool
+    /// What some gitlab-runner has had the engine make for jobs and nobody seems to want any more: nothing of it says whose it is, so it is only
+    /// shown. Where jobs have no containers, nothing.
+    /// - Parameter tokens: the beginnings of the tokens of runners that live.
+    func doubtful(except tokens: Set<String>) async throws -> [Doubtful]
     /// Reports of changes to runners of our instance, until the reader stops. For one reader at a time. Begins with `resync` once it is connected,
     /// reconnects by itself, and has another `resync` then.
     func events() -> AsyncStream<DriverEvent>
 }
 
+/// A thing of an engine that may be a leftover.
+public struct Doubtful: Sendable, Equatable {
+    /// `container`, `network` or `volume`.
+    public var what: String
+    /// Its name for people.
+    public var name: String
+    public init(what: String, name: String) {
+        self.what = what
+        self.name = name
+    }
+}
+
 extension RunnerDriver {
+    public func doubtful(except tokens: Set<String>) async throws -> [Doubtful] { [] }
     public func refresh(image: String) async throws {}
     public func pulls() -> [Pull] { [] }
     public func disk() async throws -> DiskSpace? { nil }
