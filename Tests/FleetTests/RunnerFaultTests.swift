@@ -222,6 +222,16 @@ import Testing
         #expect(actions.contains { if case .remove("one", _, _) = $0 { true } else { false } } == !(failed && started))
     }
 
+    /// It was given up, and then an operator, or the end of all runners, was faster than the steps of its end.
+    @Test(arguments: [Order.dismiss("one", force: true), .evacuate]) func theLogOfARunnerThatFailedIsReadHoweverItEnds(order: Order) {
+        var scene = Scene()
+        scene.add("one", .starting)
+        scene.take(.decided(.leave("one", reason: "was not started", failed: true)))
+        scene.take(.ordered(order))
+        for action in scene.plan().actions { if case .end = action { scene.take(.decided(action)) } }
+        #expect(scene.phase("one") == .ended && scene.plan().actions.contains(readLog))
+    }
+
     /// Whoever went as planned has nothing to explain; one that did not quit has.
     @Test func onlyTheLogsOfFailedRunnersAreRead() {
         var scene = Scene()

@@ -73,7 +73,8 @@ extension FleetState {
     mutating func end(_ id: RunnerID, _ reason: String, failed: Bool, at now: Timestamp) {
         guard let runner = runners[id], runner.phase < .ended else { return }
         if let job = runner.job { jobs[job]?.askAt = now }
-        progress[id]?.wantsLog = failed && runner.startedAt != nil
+        // It may have failed before it is ended for another reason.
+        progress[id]?.wantsLog = (failed || runner.failed) && runner.startedAt != nil
         update(id) { $0.ended(reason, failed: failed, at: now) }
         tell(.ended, runners[id])
     }
@@ -129,7 +130,7 @@ extension FleetState {
         var text = code.map { "exited with code \($0)" } ?? "is gone"
         // 128 + SIGKILL. Podman does not tell when it was the kernel's memory killer.
         if code == 137 { text += " (killed; its memory limit is \(runner.memoryLimit >> 20) MiB)" }
-        progress[id, default: Progress()].wantsLog = code != 0 && runner.phase != .stopping
+        progress[id, default: Progress()].wantsLog = runner.failed || code != 0 && runner.phase != .stopping
         if runner.phase == .stopping {
             tell(.exited(text, expected: true), runner)
             update(id) { $0.ended(text, failed: false, at: now) }
