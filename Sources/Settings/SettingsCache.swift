@@ -2,7 +2,7 @@ import Fleet
 
 extension SettingsSchema {
     /// The keys of `[pool.cache]` for `kind = "s3"` only.
-    static let s3: [SettingKey<Pool>] = [
+    public static let s3: [SettingKey<Pool>] = [
         .string("server_address", \.cache.s3.serverAddress, "the S3 server as HOST:PORT, as runners reach it") {
             $0.isEmpty || $0.contains("/") || $0.contains(where: \.isWhitespace) ? "\"\($0)\" is not HOST or HOST:PORT, for example s3.home:9000" : nil
         },

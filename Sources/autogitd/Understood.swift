@@ -48,12 +48,15 @@ struct Understood: CustomStringConvertible {
 
     /// The keys that have an effect in the pool, with what stands before their names.
     fileprivate static func sections(of pool: Pool) -> [(prefix: String, keys: [SettingKey<Pool>])] {
-        let main = SettingsSchema.pool.filter { ($0.driver ?? pool.driver) == pool.driver }.map { key in
+        // Keys of the other executor, which say nothing here.
+        let idle: Set = pool.executor == .shell ? ["runner_cpus", "runner_memory"] : ["disk_max"]
+        let main = SettingsSchema.pool.filter { ($0.driver ?? pool.driver) == pool.driver && !idle.contains($0.name) }.map { key in
             // Shown as it is in effect, and not as it was configured.
             key.name == "executor" ? key.showing { _ in .string(pool.executor.rawValue) } : key
         }
         let nested = SettingsSchema.poolSections.filter { $0.name != "docker" || pool.executor == .docker }
-        return [("", main)] + nested.map { ("\($0.name).", $0.keys) }
+        let ofBucket = Set(pool.cache.kind == .s3 ? [] : SettingsSchema.s3.map(\.name))
+        return [("", main)] + nested.map { section in ("\(section.name).", section.keys.filter { section.name != "cache" || !ofBucket.contains($0.name) }) }
     }
 
     private func text(_ value: SettingValue) -> String {
