@@ -87,7 +87,7 @@ import TestBench
     /// A runner that writes all day fills no disk, and its last words can be read when it has ended, whatever the engine's own setting is.
     @Test func aLongLogIsBoundedAndItsEndIsRead() async throws {
         let (driver, engine, instance) = try await driver()
-        try await longLog(driver, engine, instance)
+        try await longLog(driver, engine, instance, isPodman: true)
     }
 
     @Test(.enabled(if: TestEngine.isDockerInstalled, "Docker Engine isn't installed: apt-get install docker.io"))
@@ -96,7 +96,7 @@ import TestBench
         do {
             try await docker.ensureBusybox()
             let instance = "test\(UInt32.random(in: 0 ... .max))"
-            try await longLog(ContainerDriver(engine: docker.engine, instance: instance, log: Logger(label: "test")), docker, instance)
+            try await longLog(ContainerDriver(engine: docker.engine, instance: instance, log: Logger(label: "test")), docker, instance, isPodman: false)
         } catch {
             await docker.stop()
             throw error
@@ -104,7 +104,7 @@ import TestBench
         await docker.stop()
     }
 
-    private func longLog(_ driver: ContainerDriver, _ engine: TestEngine, _ instance: String) async throws {
+    private func longLog(_ driver: ContainerDriver, _ engine: TestEngine, _ instance: String, isPodman: Bool) async throws {
         let events = driver.events()
         var iterator = events.makeAsyncIterator()
         #expect(await iterator.next() == .resync)
@@ -123,8 +123,14 @@ import TestBench
         let output = try await driver.lastOutput(spec.runner, bytes: 3000)
         let lines = output.split(separator: UInt8(ascii: "\n"))
         #expect(output.count <= 3000 && String(decoding: lines.last ?? [], as: UTF8.self) == "its last words")
-        // Podman's file has a line in two pieces where its monitor read it so, and now and then they come back as two.
-        #expect(lines.dropLast().allSatisfy { $0.count <= 1000 && $0.allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: "7") } })
+        let texts = lines.dropLast().map { String(decoding: $0, as: UTF8.self) }
+        if isPodman {
+            // Where its monitor read a line in two pieces, Podman 4.3 gives the break back in another place (1368 and 632 bytes for two lines of 1000).
+            #expect(texts.allSatisfy { $0.allSatisfy("07".contains) } && !texts.isEmpty, "\(texts)")
+        } else {
+            // Whole lines, of which the first was not cut.
+            #expect(texts.allSatisfy { $0.count == 1000 && $0.allSatisfy("07".contains) } && !texts.isEmpty, "\(texts)")
+        }
         try await driver.remove(spec.runner)
         #expect(try await driver.lastOutput(spec.runner, bytes: 3000) == [])
     }
