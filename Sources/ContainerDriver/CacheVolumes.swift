@@ -39,9 +39,8 @@ struct CacheVolumes: Sendable {
         var users: [String: Set<String>] = [:]
         for container in try await engine.containers() {
             let runner = container.Labels?[ContainerDriver.runnerLabel] ?? container.Labels?[RunnerConfiguration.runnerLabel]
-            let name = container.Names?.first.map { String($0.drop { $0 == "/" }) }
             for volume in (container.Mounts ?? []).compactMap(\.Name) {
-                users[volume, default: []].insert(runner.map(Runner.name(of:)) ?? name ?? container.Id)
+                users[volume, default: []].insert(runner.map(Runner.name(of:)) ?? container.name)
             }
         }
         return users

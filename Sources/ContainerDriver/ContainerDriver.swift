@@ -89,8 +89,7 @@ public final class ContainerDriver: RunnerDriver {
         var archive = RunnerArchive(spec, credentials, owner: owner)
         if spec.pool.executor == .docker {
             archive.engineSocket = SocketMount.path(of: engine.socket)
-            archive.dockerConfiguration = try await onThread("reading logins for registries") { [registries] in registries.current().logins.dockerConfiguration
-            }
+            archive.dockerConfiguration = try await registries.current().logins.dockerConfiguration
         }
         try await engine.put(name, archive: archive.bytes, at: "/")
         try await engine.start(name)

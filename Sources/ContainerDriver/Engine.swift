@@ -158,6 +158,8 @@ public struct Engine: Sendable {
         public var Created: Int64?
         /// The state in words for people.
         public var Status: String?
+        /// Its name for people; its id where it has none.
+        var name: String { Names?.first.map { String($0.drop { $0 == "/" }) } ?? Id }
         /// What is mounted in it.
         public var Mounts: [Mount]?
 

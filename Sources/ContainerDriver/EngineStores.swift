@@ -39,16 +39,11 @@ extension Engine {
         public var CreatedAt: String?
     }
 
-    /// All volumes with a label, such as `key=value`.
-    public func volumes(label: String) async throws -> [Volume] {
+    /// All volumes with a label, such as `key=value`; without one all that there are.
+    public func volumes(label: String? = nil) async throws -> [Volume] {
         struct List: Decodable { var Volumes: [Volume]? }
-        return try decode(List.self, try await call("GET", "/volumes?filters=\(Self.filter(labels: [label]))")).Volumes ?? []
-    }
-
-    /// All volumes.
-    func volumes() async throws -> [Volume] {
-        struct List: Decodable { var Volumes: [Volume]? }
-        return try decode(List.self, try await call("GET", "/volumes")).Volumes ?? []
+        let filter = label.map { "?filters=\(Self.filter(labels: [$0]))" } ?? ""
+        return try decode(List.self, try await call("GET", "/volumes\(filter)")).Volumes ?? []
     }
 
     /// The bytes of each volume, by its name. The engine reads all of their folders for it.
@@ -91,7 +86,7 @@ extension Engine {
             var RepoTags: [String]?
             var Size: Int64?
         }
-        let used = Set(try decode([Summary].self, try await call("GET", "/containers/json?all=true")).compactMap { $0.ImageID.map(Self.bare) })
+        let used = Set(try await containers().compactMap { $0.ImageID.map(Self.bare) })
         return try decode([Found].self, try await call("GET", "/images/json")).map { found in
             EngineImage(
                 id: found.Id, names: (found.RepoTags ?? []).filter { $0 != "<none>:<none>" }, bytes: found.Size ?? 0,
@@ -100,7 +95,7 @@ extension Engine {
     }
 
     /// Some answers have the algorithm before an id, and some don't.
-    private static func bare(_ id: String) -> Substring { id.hasPrefix("sha256:") ? id.dropFirst(7) : id[...] }
+    static func bare(_ id: String) -> Substring { id.hasPrefix("sha256:") ? id.dropFirst(7) : id[...] }
 
     /// Removes a name of an image, and the image with the last of them. One that isn't there is no error.
     /// - Throws: `EngineError`, also when a container uses it.

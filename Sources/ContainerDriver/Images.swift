@@ -2,7 +2,6 @@ import Fleet
 import HTTPTransfer
 import Logging
 import Synchronization
-import Threads
 
 /// The images of one engine, as far as runners need them. Whoever wants one that is on its way waits with the others, so that ten runners
 /// fetch it once.
@@ -85,11 +84,8 @@ final class Images: Sendable {
     /// - Parameter id: of the image that the container was made of.
     func isReplaced(_ name: String, id: String) -> Bool {
         let name = ImageName(name)
-        return state.withLock { $0.kept.contains(name) && $0.known[name].map { Self.bare($0.id) != Self.bare(id) } == true }
+        return state.withLock { $0.kept.contains(name) && $0.known[name].map { Engine.bare($0.id) != Engine.bare(id) } == true }
     }
-
-    /// Engines leave the algorithm out in places.
-    private static func bare(_ id: String) -> Substring { id.hasPrefix("sha256:") ? id.dropFirst(7) : id[...] }
 
     /// The pulls that are under way.
     var pulls: [Pull] { state.withLock { $0.pulls.values.sorted { $0.image < $1.image } } }
@@ -120,7 +116,7 @@ final class Images: Sendable {
     }
 
     private func header(for name: ImageName) async throws -> String? {
-        let (logins, complaints) = try await onThread("reading logins for registries") { [registries] in registries.current() }
+        let (logins, complaints) = try await registries.current()
         for complaint in complaints where state.withLock({ $0.complaints.insert(complaint).inserted }) { log.warning("Logins are left out: \(complaint)") }
         return logins.header(for: name)
     }

@@ -35,9 +35,7 @@ struct JobLeftovers: Sendable {
         func isDoubtful(_ labels: [String: String]?) -> Bool {
             labels?[Self.managedLabel] == "true" && labels?[Self.tokenLabel].map(atWork.contains) == false
         }
-        return containers.filter { isDoubtful($0.Labels) }.map {
-            Doubtful(what: "container", name: $0.Names?.first.map { String($0.drop { $0 == "/" }) } ?? $0.Id)
-        }
+        return containers.filter { isDoubtful($0.Labels) }.map { Doubtful(what: "container", name: $0.name) }
             + (try await engine.networks(label: label)).filter { isDoubtful($0.Labels) }.map { Doubtful(what: "network", name: $0.Name ?? $0.Id) }
             + (try await engine.volumes(label: label)).filter { isDoubtful($0.Labels) }.map { Doubtful(what: "volume", name: $0.Name) }
     }

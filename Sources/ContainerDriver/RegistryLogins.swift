@@ -1,5 +1,6 @@
 import Fleet
 import FoundationEssentials
+import Threads
 
 /// Who this AutoGit is at registries: the logins of its configuration, and those that the service's user has made by `podman login` or
 /// `docker login`.
@@ -155,7 +156,12 @@ public struct RegistryAccess: Sendable {
     }
 
     /// The logins of now, and a sentence for each file that couldn't be used as a whole.
-    func current() -> (logins: RegistryLogins, complaints: [String]) {
+    /// - Throws: `ThreadError`
+    func current() async throws -> (logins: RegistryLogins, complaints: [String]) {
+        try await onThread("reading logins for registries") { read() }
+    }
+
+    private func read() -> (logins: RegistryLogins, complaints: [String]) {
         var logins = RegistryLogins(configured)
         var complaints: [String] = []
         for file in files {

@@ -103,21 +103,26 @@ extension EndToEndTests {
         try await rig.end()
     }
 
+    /// Two jobs, of which the second finds in its cache what the first put there.
+    private func storeAndFind(_ script: [String]) -> String {
+        """
+        default: {tags: [x]}
+        stages: [one, two]
+        store:
+          stage: one
+          cache: {key: k, paths: [kept/]}
+          script: ["mkdir kept", "echo from the first > kept/file"]
+        find:
+          stage: two
+          cache: {key: k, paths: [kept/], policy: pull}
+          script: \(script)
+        """
+    }
+
     /// The runner that stored it is gone, and so is its registration.
     @Test func aCacheSurvivesItsRunner() async throws {
         let (rig, project) = try await dockerRig(
-            pipeline: """
-                default: {tags: [x]}
-                stages: [one, two]
-                store:
-                  stage: one
-                  cache: {key: k, paths: [kept/]}
-                  script: ["mkdir kept", "echo from the first > kept/file"]
-                find:
-                  stage: two
-                  cache: {key: k, paths: [kept/], policy: pull}
-                  script: ["cat kept/file"]
-                """, pool: "max_jobs = 1")
+            pipeline: storeAndFind(["cat kept/file"]), pool: "max_jobs = 1")
         let trace = try await run(rig, project)[1]
         #expect(trace.contains("from the first"), "\(trace)")
         #expect(await rig.gitlab.instance.registered == 2)
@@ -141,18 +146,7 @@ extension EndToEndTests {
     @Test func aCacheInS3SurvivesItsRunnerAndIsItsProjectsOwn() async throws {
         let bucket = try await TestBucket.start(program: Self.root + "/scripts/test-s3")
         let (rig, project) = try await dockerRig(
-            pipeline: """
-                default: {tags: [x]}
-                stages: [one, two]
-                store:
-                  stage: one
-                  cache: {key: k, paths: [kept/]}
-                  script: ["mkdir kept", "echo from the first > kept/file"]
-                find:
-                  stage: two
-                  cache: {key: k, paths: [kept/], policy: pull}
-                  script: ["cat kept/file", "test ! -e /cache/root"]
-                """, pool: "max_jobs = 1",
+            pipeline: storeAndFind(["cat kept/file", "test ! -e /cache/root"]), pool: "max_jobs = 1",
             settings: """
                 [pool.cache]
                 kind = "s3"
