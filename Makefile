@@ -6,6 +6,7 @@ SEEDS ?= 10000
 KILLS ?= 200
 SANITIZER ?= thread
 CASES ?= 1000000
+SCENARIO ?= 1
 
 .PHONY: all build release check test test-system simulate mutations chaos fuzz sanitize demo bench deb bootstrap format clean
 
@@ -38,9 +39,9 @@ simulate: bootstrap
 mutations: bootstrap
 	@scripts/mutations
 
-# The daemon killed at random moments, with real containers. KILLS=n
+# The daemon killed at random moments, with real containers: KILLS=n. With HOSTS=n instead: n jobs on three machines, two of which are cut off.
 chaos: bootstrap
-	@scripts/chaos --kills $(KILLS)
+	@scripts/chaos $(if $(HOSTS),--hosts $(HOSTS),--kills $(KILLS))
 
 # Broken input of all kinds from a seed: CASES=n in all, a night's worth by default.
 fuzz: bootstrap
@@ -50,8 +51,9 @@ fuzz: bootstrap
 sanitize: bootstrap
 	@scripts/sanitize $(SANITIZER)
 
+# The guide's scenarios on this machine: jobs, architectures, GPUs. SCENARIO=1|2|3
 demo: bootstrap
-	@scripts/demo
+	@scripts/demo --scenario $(SCENARIO)
 
 bench: bootstrap
 	@scripts/bench

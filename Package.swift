@@ -16,6 +16,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -33,25 +34,34 @@ let package = Package(
             name: "Systemd", dependencies: ["CSystemd", "Fleet", "Threads", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .target(
             name: "ScopeDriver",
-            dependencies: ["CSystemd", "Systemd", "Fleet", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "ControlGroups", "CSystemd", "Systemd", "Fleet", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: ours),
         .target(name: "Threads", swiftSettings: ours),
+        .target(name: "ControlGroups", swiftSettings: ours),
         .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
         .target(
             name: "HTTPTransfer",
             dependencies: ["CCurl", "Threads"],
             swiftSettings: ours),
         .target(name: "Fleet", dependencies: [.product(name: "DequeModule", package: "swift-collections")], swiftSettings: ours),
+        .target(name: "HostProbe", dependencies: ["Fleet"], swiftSettings: ours),
+        .target(name: "SSHForward", dependencies: ["CSpawn", "Fleet", "Threads"], swiftSettings: ours),
         .target(name: "ControlModel", swiftSettings: ours),
-        .target(name: "Settings", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
+        .target(name: "JSONSchema", swiftSettings: ours),
+        .target(name: "Settings", dependencies: ["Fleet", "JSONSchema", "TOMLKit"], swiftSettings: ours),
         .target(
             name: "GitLab",
             dependencies: ["Fleet", "HTTPTransfer"],
             swiftSettings: ours),
         .target(
             name: "ContainerDriver",
-            dependencies: ["Fleet", "HTTPTransfer", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "ControlGroups", "Fleet", "HTTPTransfer", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: ours),
+        .target(name: "Selftest", dependencies: ["ControlModel", "Fleet", "GitLab", "HTTPTransfer"], swiftSettings: ours),
         .target(name: "RunnerConfiguration", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
         .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(
@@ -62,10 +72,20 @@ let package = Package(
             name: "Coordinator",
             dependencies: ["Fleet", "ControlModel", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
+        .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto")]),
+        .target(
+            name: "Notify",
+            dependencies: [
+                "CCrypto", "Fleet", "HTTPTransfer", "Systemd", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: ours),
+        .target(name: "StatusPage", dependencies: ["ControlModel"], swiftSettings: ours),
+        .target(
+            name: "Telemetry", dependencies: ["Fleet", .product(name: "CoreMetrics", package: "swift-metrics")], swiftSettings: ours),
         .target(
             name: "WebAPI",
             dependencies: [
-                "Coordinator", "ControlModel", "Fleet",
+                "Coordinator", "ControlModel", "Fleet", "JSONSchema", "StatusPage", "Telemetry",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -74,11 +94,19 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: ours),
+        .target(
+            name: "HostTools",
+            dependencies: [
+                .product(name: "Subprocess", package: "swift-subprocess"), .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: ours),
+        .target(name: "Setup", dependencies: ["HostTools"], swiftSettings: ours),
+        .target(name: "Doctor", dependencies: ["ContainerDriver", "ControlModel", "Fleet", "GitLab", "HTTPTransfer", "HostTools"], swiftSettings: ours),
         .executableTarget(
             name: "autogitd",
             dependencies: [
-                "Settings", "ControlModel", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store", "Fleet", "HTTPTransfer", "Systemd",
-                "CSystemd", "Threads",
+                "Doctor", "HostTools", "Setup", "Settings", "ControlModel", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store",
+                "Fleet",
+                "HostProbe", "Telemetry", "HTTPTransfer", "Notify", "Selftest", "SSHForward", "Systemd", "CSystemd", "Threads",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -103,9 +131,10 @@ let package = Package(
         .target(
             name: "TestBench",
             dependencies: [
-                "ContainerDriver", "ControlModel", "FakeGitLab", "HTTPTransfer", .product(name: "Subprocess", package: "swift-subprocess"),
-                .product(name: "SystemPackage", package: "swift-system"),
+                "ContainerDriver", "ControlModel", "FakeGitLab", "Fleet", "HTTPTransfer", "HostProbe", "JSONSchema",
+                .product(name: "Subprocess", package: "swift-subprocess"), .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: ours),
+        .target(name: "CSpawn"),
         .target(name: "CSwiftHooks"),
         .target(
             name: "Simulation",
@@ -126,7 +155,7 @@ let package = Package(
         .executableTarget(
             name: "autogit-demo",
             dependencies: [
-                "TestBench", "FakeGitLab", "ControlModel",
+                "TestBench", "FakeGitLab", "ControlModel", "Fleet", "HostProbe",
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -140,39 +169,57 @@ let package = Package(
             ],
             path: "Benchmarks/autogit-bench", swiftSettings: ours),
         .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
+        .testTarget(name: "SetupTests", dependencies: ["Setup", "HostTools", "Settings", "Fleet"], swiftSettings: ours),
+        .testTarget(name: "DoctorTests", dependencies: ["Doctor", "Fleet", "GitLab", "HTTPTransfer", "HostTools", "TestBench"], swiftSettings: ours),
+        .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "Fleet", "TestBench", "Threads"], swiftSettings: ours),
+        .testTarget(name: "SSHForwardTests", dependencies: ["FakeGitLab", "SSHForward", "Fleet", "TestBench", "Threads"], swiftSettings: ours),
         .testTarget(name: "HTTPTransferTests", dependencies: ["HTTPTransfer", "TestBench"], swiftSettings: ours),
+        .testTarget(name: "StatusPageTests", dependencies: ["StatusPage", "ControlModel"], swiftSettings: ours),
+        .testTarget(
+            name: "TelemetryTests", dependencies: ["Telemetry", "Fleet", .product(name: "CoreMetrics", package: "swift-metrics")], swiftSettings: ours),
+        .testTarget(
+            name: "NotifyTests",
+            dependencies: ["Notify", "Fleet", "HTTPTransfer", "TestBench", "Systemd", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: ours),
+        .testTarget(name: "ControlGroupsTests", dependencies: ["ControlGroups", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "CoordinatorTests", dependencies: ["Coordinator", "Fleet", "ControlModel", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
-        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet", "TestBench"], swiftSettings: ours),
+        .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema"], swiftSettings: ours),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet", "JSONSchema", "TestBench", "TOMLKit"], swiftSettings: ours),
         .testTarget(
             name: "GitLabTests", dependencies: ["GitLab", "Fleet", "FakeGitLab", "HTTPTransfer"], resources: [.copy("Payloads")],
             swiftSettings: ours),
         .testTarget(name: "FakeGitLabTests", dependencies: ["FakeGitLab", "HTTPTransfer", "Threads"], swiftSettings: ours),
+        .testTarget(name: "SelftestTests", dependencies: ["Selftest", "FakeGitLab", "Fleet", "GitLab", "HTTPTransfer"], swiftSettings: ours),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "Fleet", "TestBench", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: ours),
         .testTarget(
             name: "WebAPITests",
             dependencies: [
-                "WebAPI", .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                "WebAPI", "Coordinator", "ControlModel", "Fleet", "JSONSchema", "Store", "Telemetry", "TestBench",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
             ], swiftSettings: ours),
         .testTarget(
             name: "SystemdTests", dependencies: ["Systemd", "TestBench", "Threads", .product(name: "Logging", package: "swift-log")], swiftSettings: ours),
         .testTarget(name: "ControlModelTests", dependencies: ["ControlModel"], swiftSettings: ours),
         .testTarget(
             name: "autogitctlTests",
-            dependencies: ["autogitctl", "ControlModel", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: ours),
-        .testTarget(name: "autogitdTests", dependencies: ["autogitd", "Fleet", "Settings", "Systemd", "TestBench"], swiftSettings: ours),
+            dependencies: ["autogitctl", "ControlModel", .product(name: "ArgumentParser", package: "swift-argument-parser")], exclude: ["TopOnTerminal.py"],
+            swiftSettings: ours),
+        .testTarget(
+            name: "autogitdTests", dependencies: ["autogitd", "Coordinator", "Fleet", "HostProbe", "Settings", "Systemd", "TestBench"], swiftSettings: ours),
         .testTarget(
             name: "FuzzTests",
             dependencies: [
-                "autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HTTPTransfer", "FakeGitLab", "TestBench", "ControlModel", "Threads",
+                "autogitd", "GitLab", "ContainerDriver", "Settings", "Fleet", "HostProbe", "HTTPTransfer", "FakeGitLab", "TestBench", "ControlModel", "Threads",
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: ours),
         .testTarget(name: "SimulationTests", dependencies: ["autogit-simulate", "TestBench"], swiftSettings: ours),
-        .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "Fleet"], swiftSettings: ours),
+        .testTarget(name: "ScopeDriverTests", dependencies: ["ScopeDriver", "RunnerConfiguration", "Fleet"], swiftSettings: ours),
         .testTarget(name: "RunnerConfigurationTests", dependencies: ["RunnerConfiguration", "Fleet", "TOMLKit"], swiftSettings: ours),
         .testTarget(
             name: "ContainerDriverTests",
@@ -180,7 +227,12 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["TestBench", "FakeGitLab", "ControlModel", "HTTPTransfer", "Threads", "autogitd", "autogitctl"], swiftSettings: ours),
+            dependencies: [
+                "TestBench", "FakeGitLab", "ControlModel", "Fleet", "GitLab", "HostProbe", "HTTPTransfer", "JSONSchema", "Notify", "Selftest", "Threads",
+                "autogitd",
+                "autogitctl",
+            ], exclude: ["page.py"],
+            swiftSettings: ours),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -20,8 +20,8 @@ static int forget(struct dl_phdr_info *object, size_t size, void *context) {
         uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz) & ~(page - 1);
         if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
     }
-    // The first object is the program itself; the distribution's libraries are shared with others anyway.
-    return 1;
+    // Libraries as well: OpenSSL alone reads three megabytes of itself to begin with, and on a small board nobody else may have them open.
+    return 0;
 }
 
 void autogit_forget_start_pages(void) { dl_iterate_phdr(forget, NULL); }

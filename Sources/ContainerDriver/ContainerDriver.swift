@@ -17,37 +17,48 @@ public final class ContainerDriver: RunnerDriver {
     static let socketLabel = "autogit.socket"
     /// The label with the name of the image, as engines don't give it back as it was.
     static let imageLabel = "autogit.image"
+    /// The label with the image's architecture, where one was asked for.
+    static let architectureLabel = "autogit.architecture"
 
-    private let engine: Engine
-    private let instance: String
-    private let leftovers: JobLeftovers
-    private let cacheVolumes: CacheVolumes
+    let engine: Engine
+    /// nil for one on this machine.
+    let remote: RemoteEngine?
+    let instance: String
+    let leftovers: JobLeftovers
+    let cacheVolumes: CacheVolumes
     private let log: Logger
-    private let images: Images
-    private let registries: RegistryAccess
+    let images: Images
+    let registries: RegistryAccess
     /// Longest that a log may take that is not followed.
     private let logTimeout: Duration
     /// The path of the engine's storage, once it has told.
     private let storage = Mutex<String?>(nil)
+    /// How running containers are measured, by their ids.
+    let measures = Mutex<[String: Measure]>([:])
     /// Waits between two event streams.
     private let sleep: @Sendable (Duration) async throws -> Void
 
     /// - Parameters:
+    ///   - remote: for an engine on another machine.
     ///   - instance: of this AutoGit; containers of others are never touched.
     ///   - registries: who it is there.
     ///   - pullSilence: the longest time in which a pull may say nothing.
     public convenience init(
-        engine: Engine, instance: String, registries: RegistryAccess = RegistryAccess(), pullSilence: Duration = .seconds(300), log: Logger
+        engine: Engine, remote: RemoteEngine? = nil, instance: String, registries: RegistryAccess = RegistryAccess(),
+        pullSilence: Duration = .seconds(300), log: Logger
     ) {
-        self.init(engine: engine, instance: instance, registries: registries, pullSilence: pullSilence, log: log) { try await Task.sleep(for: $0) }
+        self.init(engine: engine, remote: remote, instance: instance, registries: registries, pullSilence: pullSilence, log: log) {
+            try await Task.sleep(for: $0)
+        }
     }
 
     init(
-        engine: Engine, instance: String, registries: RegistryAccess = RegistryAccess(), pullSilence: Duration, logTimeout: Duration = .seconds(60),
-        log: Logger,
+        engine: Engine, remote: RemoteEngine? = nil, instance: String, registries: RegistryAccess = RegistryAccess(), pullSilence: Duration,
+        logTimeout: Duration = .seconds(60), log: Logger,
         sleep: @escaping @Sendable (Duration) async throws -> Void
     ) {
         self.engine = engine
+        self.remote = remote
         self.logTimeout = logTimeout
         self.sleep = sleep
         self.instance = instance
@@ -56,58 +67,6 @@ public final class ContainerDriver: RunnerDriver {
         cacheVolumes = CacheVolumes(engine: engine, instance: instance)
         images = Images(engine: engine, registries: registries, silence: pullSilence, log: log)
         self.log = log
-    }
-
-    /// Creates the container, after fetching the image if need be.
-    /// - Returns: the container's id.
-    /// - Throws: `EngineError`; for a failed pull with the registry's words, and then no outage.
-    public func create(_ spec: RunnerSpec) async throws -> String {
-        let image = ImageName(spec.pool.image)
-        try await images.ensure(image, spec.pool.pull)
-        if let volume = spec.pool.cacheVolume { try await cacheVolumes.ensure(volume) }
-        var socket: SocketMount?
-        if spec.pool.executor == .docker {
-            socket = SocketMount(engine.socket)
-            if socket == nil { throw EngineError(message: "the engine's socket \(engine.socket) is not there", isOutage: true) }
-        }
-        let body = Array(try JSONEncoder().encode(ContainerSpec(spec, socket: socket)))
-        let name = Runner.name(of: spec.runner)
-        do {
-            return try await engine.create(name: name, body: body)
-        } catch let error as EngineError where error.status == 404 {
-            images.forget(image)
-            try await images.ensure(image, .missing)
-            return try await engine.create(name: name, body: body)
-        }
-    }
-
-    /// Puts the runner's configuration and token into the container, and starts it.
-    /// - Throws: `EngineError`
-    public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
-        let name = Runner.name(of: spec.runner)
-        let owner = try await owner(spec, container: name)
-        var archive = RunnerArchive(spec, credentials, owner: owner)
-        if spec.pool.executor == .docker {
-            archive.engineSocket = SocketMount.path(of: engine.socket)
-            archive.dockerConfiguration = try await registries.current().logins.dockerConfiguration
-        }
-        try await engine.put(name, archive: archive.bytes, at: "/")
-        try await engine.start(name)
-    }
-
-    /// The user of the container's first process, who has to be able to read its files.
-    private func owner(_ spec: RunnerSpec, container: String) async throws -> ContainerUser {
-        // Its runner needs the engine's socket, so it is root, whatever the image says.
-        guard spec.pool.executor == .shell else { return .root }
-        let image = try await images.ensure(ImageName(spec.pool.image), .missing)
-        if let known = ContainerUser(image.user) { return known }
-        let passwd = try await engine.file("/etc/passwd", of: container) ?? []
-        guard let found = ContainerUser(image.user, passwd: String(decoding: passwd, as: UTF8.self)) else {
-            throw EngineError(
-                message: "the image \(spec.pool.image) is to run as the user \(image.user), whom its /etc/passwd does not have: name the user by number",
-                isOutage: false)
-        }
-        return found
     }
 
     /// Sends a signal, such as `SIGQUIT`. A runner that has ended is no error.
@@ -144,8 +103,10 @@ public final class ContainerDriver: RunnerDriver {
     }
 
     private func retirement(of found: Engine.Summary) -> DriverObject.Retirement? {
-        if let socket = found.Labels?[Self.socketLabel], !SocketMount.leads(socket, to: engine.socket) { return .cutOff }
-        guard let image = found.Labels?[Self.imageLabel], let id = found.ImageID, images.isReplaced(image, id: id) else { return nil }
+        if remote == nil, let socket = found.Labels?[Self.socketLabel], !SocketMount.leads(socket, to: engine.socket) { return .cutOff }
+        guard let image = found.Labels?[Self.imageLabel], let id = found.ImageID else { return nil }
+        let wanted = WantedImage(image, found.Labels?[Self.architectureLabel].flatMap(Architecture.init(rawValue:)))
+        guard images.isReplaced(wanted, id: id) else { return nil }
         return .imageReplaced
     }
 
@@ -199,7 +160,9 @@ public final class ContainerDriver: RunnerDriver {
 
     /// Fetches an image again, if the registry has another. Runners of the one that it replaces are to go: see `list`.
     /// - Throws: `EngineError`
-    public func refresh(image: String) async throws { try await images.refresh(ImageName(image)) }
+    public func refresh(_ image: WantedImage) async throws {
+        try await images.refresh(WantedImage("\(ImageName(image.name))", image.architecture))
+    }
 
     /// The file system of the engine's storage, where this process sees the same as the engine.
     public func disk() async throws -> DiskSpace? {
@@ -207,6 +170,7 @@ public final class ContainerDriver: RunnerDriver {
         let path: String
         if let known { path = known } else { path = try await engine.storage() }
         storage.withLock { $0 = path }
+        if let remote { return try await remote.disk(path) }
         return try await onThread("measuring the engine's disk") {
             var found = statvfs()
             guard statvfs(path, &found) == 0 else { return nil }
@@ -223,7 +187,7 @@ public final class ContainerDriver: RunnerDriver {
     public func removeImage(_ image: EngineImage) async throws {
         for name in image.names.isEmpty ? [image.id] : image.names {
             try await engine.removeImage(name)
-            images.forget(ImageName(name))
+            images.forget(named: name)
         }
     }
 

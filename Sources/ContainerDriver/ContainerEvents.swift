@@ -1,8 +1,9 @@
 import Fleet
 import FoundationEssentials
+import RunnerConfiguration
 import Threads
 
-/// A `die` event of one of our runners' containers, or a `start` event of one of theirs or of a job's.
+/// A `die` event of one of our runners' containers, or a `start` or `oom` event of one of theirs or of a job's. Podman 4.3 has no `oom`.
 struct ContainerEvent {
     var value: DriverEvent
 
@@ -19,6 +20,10 @@ struct ContainerEvent {
             guard let runner = attributes[ContainerDriver.runnerLabel] else { return nil }
             let code = (attributes["exitCode"] ?? attributes["containerExitCode"]).flatMap { Int($0) }
             value = .exited(runner: runner, exitCode: code)
+        case "oom":
+            let job = attributes[RunnerConfiguration.runnerLabel]
+            guard let runner = job ?? attributes[ContainerDriver.runnerLabel] else { return nil }
+            value = .outOfMemory(runner: runner, inContainerOfJob: job != nil)
         case "start":
             guard let image = attributes["image"] else { return nil }
             value = .imageUsed(image)

@@ -23,7 +23,22 @@ struct ContainerSpec: Encodable {
         var CapAdd: [String]
         var NetworkMode: String?
         var Binds: [String]
+        var Devices: [Device]?
+        var DeviceRequests: [DeviceRequest]?
+        var GroupAdd: [String]?
         var LogConfig = Log()
+    }
+
+    struct Device: Encodable {
+        var PathOnHost: String
+        var PathInContainer: String
+        var CgroupPermissions = "rwm"
+    }
+
+    struct DeviceRequest: Encodable {
+        var Driver: String
+        var DeviceIDs: [String]
+        var Capabilities = [["gpu"]]
     }
 
     /// Whatever the engine's own setting is: Podman's is journald on most machines, whose journal an engine without privileges often can't read,
@@ -34,8 +49,8 @@ struct ContainerSpec: Encodable {
         var Config = ["max-size": "4m", "max-file": "2"]
     }
 
-    /// - Parameter socket: for runners that have the engine make containers for their jobs.
-    init(_ spec: RunnerSpec, socket: SocketMount?) {
+    /// - Parameter socket: for runners that have the engine make containers for their jobs: where they see it, and how it gets there.
+    init(_ spec: RunnerSpec, socket: (path: String, mount: SocketMount)?) {
         let pool = spec.pool
         Image = "\(ImageName(pool.image))"
         if pool.command.isEmpty {
@@ -51,6 +66,7 @@ struct ContainerSpec: Encodable {
             ContainerDriver.imageLabel: Image,
             "autogit.pool": pool.name,
         ]
+        if let architecture = pool.hardware.architecture { Labels[ContainerDriver.architectureLabel] = architecture.rawValue }
         StopSignal = pool.stopSignal
         let limits = pool.runnerLimits
         HostConfig = Host(
@@ -64,15 +80,27 @@ struct ContainerSpec: Encodable {
             User = "0:0"
             Env = ["HOME=/root"]
             HostConfig.CapAdd = ["DAC_OVERRIDE"]
-            guard let socket else { break }
+            guard let (path, mount) = socket else { break }
             // Where a pool's own command and Docker's client look.
-            Env.append("DOCKER_HOST=unix://\(socket.path)")
-            HostConfig.Binds = [socket.bind]
-            Labels[ContainerDriver.socketLabel] = socket.identity
+            Env.append("DOCKER_HOST=unix://\(path)")
+            let destination = mount.destination(in: ContainerDriver.socketDirectory)
+            HostConfig.Binds = [mount.isFolder ? "\(mount.source):\(destination):ro" : "\(mount.source):\(destination)"]
+            Labels[ContainerDriver.socketLabel] = mount.identity
         case .shell:
             Env = pool.env.map { "\($0.key)=\($0.value)" }.sorted()
             HostConfig.CapAdd = pool.capabilities
             HostConfig.Binds = RunnerConfiguration.cacheMount(of: spec) + pool.mounts
+        }
+    }
+
+    /// For Docker.
+    mutating func add(_ gpus: GPUAccess) {
+        switch gpus {
+        case .nodes(let paths, let groups):
+            HostConfig.Devices = paths.map { Device(PathOnHost: $0, PathInContainer: $0) }
+            HostConfig.GroupAdd = groups.map { "\($0)" }
+        case .cdi(let names): HostConfig.DeviceRequests = [DeviceRequest(Driver: "cdi", DeviceIDs: names)]
+        case .requests(let driver, let ids): HostConfig.DeviceRequests = [DeviceRequest(Driver: driver, DeviceIDs: ids)]
         }
     }
 }

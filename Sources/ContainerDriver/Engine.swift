@@ -3,28 +3,43 @@ import FoundationEssentials
 import HTTPTransfer
 import Synchronization
 
-/// Bare calls to a Docker-compatible engine over its Unix socket. Paths carry API version 1.41, which
-/// Podman 4 and Docker 20.10 and up serve.
+/// Bare calls to a Docker-compatible engine over its Unix socket, in the newest version of the API that both sides know.
 public struct Engine: Sendable {
-    /// The socket's path.
-    public let socket: String
-    private let http: HTTPClient
+    let http: HTTPClient
+    let link: EngineLink
+    /// Why it can't be reached, where somebody knows more than that; nil otherwise.
+    var explain: @Sendable () -> String? = { nil }
+
+    /// The socket's path. Of several, the first as long as no engine has answered behind any, and then for good the one behind which one has.
+    public var socket: String { link.chosen ?? link.candidates[0] }
 
     /// An engine that may be there or not: nothing is called yet.
-    public init(socket: String, http: HTTPClient) {
-        self.socket = socket
+    public init(socket: String, http: HTTPClient) { self.init(sockets: [socket], http: http) }
+
+    /// An engine behind the first of several sockets where one answers. They are tried with each call until one has.
+    /// - Parameters:
+    ///   - sockets: at least one.
+    ///   - found: told of the one that was chosen of several, once.
+    public init(sockets: [String], http: HTTPClient, found: @escaping @Sendable (String) -> Void = { _ in }) {
+        precondition(!sockets.isEmpty)
         self.http = http
+        link = EngineLink(candidates: sockets, found: found)
     }
 
-    private func url(_ path: String) -> String { "http://engine/v1.41\(path)" }
+    /// An engine on another machine.
+    /// - Parameters:
+    ///   - url: `http` or `https`, with a host and a port, and nothing behind.
+    ///   - tls: who may answer, and who we are; nil for `http`.
+    public init(url: String, tls: EngineTLS?, http: HTTPClient) {
+        self.http = http
+        link = EngineLink(candidates: [url], tls: tls, found: { _ in })
+    }
 
-    private func request(
-        _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json",
-        timeout: Duration? = .seconds(60)
-    ) -> HTTPRequest {
-        HTTPRequest(
-            method, url(path), headers: body == nil ? [] : [("Content-Type", type)], body: body,
-            unixSocket: socket, timeout: timeout)
+    /// An engine of another machine, behind a socket of ours that somebody else forwards.
+    /// - Parameter explain: why it is not forwarded now; nil while it is.
+    public init(forwarded socket: String, http: HTTPClient, explain: @escaping @Sendable () -> String?) {
+        self.init(socket: socket, http: http)
+        self.explain = explain
     }
 
     /// Calls the engine and waits for the whole answer.
@@ -37,12 +52,9 @@ public struct Engine: Sendable {
         _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json",
         allowed: Set<Int> = [], timeout: Duration = .seconds(60)
     ) async throws -> HTTPResponse {
-        let answer: HTTPResponse
-        do {
-            answer = try await http.send(request(method, path, body: body, type: type, timeout: timeout))
-        } catch let error as TransferError {
-            throw noAnswer(error)
-        }
+        let answer = try await exchange { address in
+            (try await http.send(address.request(method, path, body: body, type: type, timeout: timeout)), ())
+        }.head
         guard answer.isSuccess || answer.status == 304 || allowed.contains(answer.status) else { throw EngineError(answer) }
         return answer
     }
@@ -53,20 +65,12 @@ public struct Engine: Sendable {
     public func stream(
         _ method: String, _ path: String, headers: [(String, String)] = []
     ) async throws -> AsyncThrowingStream<[UInt8], any Error> {
-        let head: HTTPResponse
-        let chunks: AsyncThrowingStream<[UInt8], any Error>
-        do {
-            var request = request(method, path, timeout: nil)
-            request.headers += headers
-            (head, chunks) = try await http.stream(request)
-        } catch let error as TransferError {
-            throw noAnswer(error)
+        let (head, chunks) = try await exchange { address in
+            var (head, chunks) = try await http.stream(address.request(method, path, headers: headers, timeout: nil))
+            if !head.isSuccess { head.body = await Self.beginning(of: chunks) }
+            return (head, chunks)
         }
-        guard head.isSuccess else {
-            var answer = head
-            answer.body = await Self.beginning(of: chunks)
-            throw EngineError(answer)
-        }
+        guard head.isSuccess else { throw EngineError(head) }
         return AsyncThrowingStream {
             var iterator = chunks.makeAsyncIterator()
             do { return try await iterator.next() } catch let error as TransferError {
@@ -104,16 +108,17 @@ public struct Engine: Sendable {
         }
     }
 
-    private func noAnswer(_ error: TransferError) -> any Error {
-        // The caller has lost interest, and the engine has done nothing wrong.
-        if error.kind == .cancelled { return CancellationError() }
-        return EngineError(message: "the engine at \(socket) does not answer (\(error.message)): is its service running?")
-    }
-
     /// Asks for a sign of life.
-    /// - Throws: `EngineError` when there is none within 5 s.
+    /// - Throws: `EngineError` when there is none within 30 s.
     public func ping() async throws {
-        try await call("GET", "/_ping", timeout: .seconds(5))
+        let socket = try await findSocket()
+        do {
+            let answer = try await http.send(End(place: socket, tls: link.tls).request("GET", "/_ping", timeout: Self.firstAnswer))
+            guard answer.isSuccess else { throw EngineError(answer) }
+            link.heard(answer)
+        } catch let error as TransferError {
+            throw noAnswer(error)
+        }
     }
 
     /// The names of the engine's parts, such as `Podman Engine`.
@@ -123,21 +128,6 @@ public struct Engine: Sendable {
             var Components: [Component]?
         }
         return try decode(Version.self, try await call("GET", "/version")).Components?.compactMap(\.Name).joined(separator: ", ") ?? ""
-    }
-
-    /// The first of the sockets behind which an engine answers, and what each of the others said.
-    public static func firstAnswering(_ sockets: [String], http: HTTPClient) async -> (Engine?, [String]) {
-        var complaints: [String] = []
-        for socket in sockets {
-            let engine = Engine(socket: socket, http: http)
-            do {
-                try await engine.ping()
-                return (engine, complaints)
-            } catch {
-                complaints.append("\(socket): \(error)")
-            }
-        }
-        return (nil, complaints)
     }
 
     // MARK: Containers
@@ -191,6 +181,18 @@ public struct Engine: Sendable {
         return try decode(Created.self, answer).Id
     }
 
+    /// The same by Podman's own endpoint, which the body is for.
+    func createOverLibpod(_ body: [UInt8]) async throws -> String {
+        struct Created: Decodable { var Id: String }
+        let answer = try await exchange { address in
+            let request = address.end.request(
+                "POST", "/v4.0.0/libpod/containers/create", headers: [("Content-Type", "application/json")], body: body, timeout: .seconds(60))
+            return (try await http.send(request), ())
+        }.head
+        guard answer.isSuccess else { throw EngineError(answer) }
+        return try decode(Created.self, answer).Id
+    }
+
     /// Starts a created container. One that runs already is no error.
     public func start(_ container: String) async throws {
         try await call("POST", "/containers/\(container)/start")
@@ -222,15 +224,15 @@ public struct Engine: Sendable {
         let answer = try await call("DELETE", "/containers/\(container)?force=true&v=true", allowed: [404, 409])
         guard answer.status == 409 else { return }
         // A removal is already under way. It is over when the container can't be found.
-        do {
-            let wait = try await http.send(request("POST", "/containers/\(container)/wait?condition=removed", timeout: .seconds(30)))
-            guard wait.isSuccess || wait.status == 404 else { throw EngineError(wait) }
-        } catch let error as TransferError where error.kind == .timeout {
-            // The engine did answer: that it can't remove this one.
-            throw EngineError(status: 409, message: "\(EngineError(answer).message) (and that removal was not over after 30 s)")
-        } catch let error as TransferError {
-            throw noAnswer(error)
-        }
+        let wait = try await exchange { address in
+            do {
+                return (try await http.send(address.request("POST", "/containers/\(container)/wait?condition=removed", timeout: .seconds(30))), ())
+            } catch let error as TransferError where error.kind == .timeout {
+                // The engine did answer: that it can't remove this one.
+                throw EngineError(status: 409, message: "\(EngineError(answer).message) (and that removal was not over after 30 s)")
+            }
+        }.head
+        guard wait.isSuccess || wait.status == 404 else { throw EngineError(wait) }
     }
 
     /// Whether the engine has the image, under any of its names.
@@ -242,11 +244,16 @@ public struct Engine: Sendable {
             struct Config: Decodable { var User: String? }
             var Id: String
             var Config: Config?
+            var Architecture: String?
         }
-        let answer = try await call("GET", "/images/\(percentEncoded("\(name)"))/json", allowed: [404])
-        guard answer.isSuccess else { return nil }
+        // Podman answers 500 about an image that goes while it is looked at.
+        let answer = try await call("GET", "/images/\(percentEncoded("\(name)"))/json", allowed: [404, 500])
+        guard answer.isSuccess else {
+            if answer.status == 500, !answer.text.contains("image not known") { throw EngineError(answer) }
+            return nil
+        }
         let found = try decode(Inspected.self, answer)
-        return Images.Image(id: found.Id, user: found.Config?.User ?? "")
+        return Images.Image(id: found.Id, user: found.Config?.User ?? "", architecture: found.Architecture.flatMap { Architecture(named: $0) })
     }
 
     /// The content of a file of a container, running or not; nil when there is no such file.

@@ -97,6 +97,16 @@ extension Engine {
     /// Some answers have the algorithm before an id, and some don't.
     static func bare(_ id: String) -> Substring { id.hasPrefix("sha256:") ? id.dropFirst(7) : id[...] }
 
+    /// Gives an image another name, which no other image has then.
+    /// - Parameter name: with a tag, and without a digest.
+    func tag(_ image: String, as name: ImageName) async throws {
+        let text = "\(name)"
+        let colon = text.lastIndex(of: ":") ?? text.endIndex
+        try await call(
+            "POST",
+            "/images/\(percentEncoded(image))/tag?repo=\(percentEncoded(String(text[..<colon])))&tag=\(percentEncoded(String(text[colon...].dropFirst())))")
+    }
+
     /// Removes a name of an image, and the image with the last of them. One that isn't there is no error.
     /// - Throws: `EngineError`, also when a container uses it.
     func removeImage(_ name: String) async throws { try await call("DELETE", "/images/\(percentEncoded(name))", allowed: [404]) }

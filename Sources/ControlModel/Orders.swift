@@ -25,7 +25,7 @@ public struct HookView: Codable, Sendable, Equatable {
     public var id: Int64
     /// The address that GitLab calls.
     public var url: String
-    /// `installed`, or `updated` when the project had this hook already.
+    /// `installed`, or `updated` when the project had this hook already, or `revived` when GitLab had turned that one off.
     public var result: String
     public init(project: String, id: Int64, url: String, result: String) {
         self.project = project
@@ -74,5 +74,45 @@ public struct PauseView: Codable, Sendable, Equatable {
     public init(name: String, paused: Bool) {
         self.name = name
         self.paused = paused
+    }
+}
+
+/// The answer of `POST /hosts/NAME/drain` and `/resume`.
+public struct DrainView: Codable, Sendable, Equatable {
+    /// The host's name.
+    public var name: String
+    /// Its state from now on; it survives a restart of the daemon.
+    public var drained: Bool
+    public init(name: String, drained: Bool) {
+        self.name = name
+        self.drained = drained
+    }
+}
+
+/// The body of `POST /notify/test`.
+public struct NotifyTestRequest: Codable, Sendable, Equatable {
+    /// The name of one target; absent for all.
+    public var name: String?
+    public init(name: String?) { self.name = name }
+}
+
+/// How one target's test went, as `POST /notify/test` answers.
+public struct NotifyTestView: Codable, Sendable, Equatable {
+    /// The target's name.
+    public var name: String
+    /// `ntfy`, `webhook` or `command`.
+    public var kind: String
+    /// Scheme and host of its address, or the program.
+    public var to: String
+    /// Whether the target took it.
+    public var delivered: Bool
+    /// Why not.
+    public var error: String?
+    public init(name: String, kind: String, to: String, delivered: Bool, error: String? = nil) {
+        self.name = name
+        self.kind = kind
+        self.to = to
+        self.delivered = delivered
+        self.error = error
     }
 }

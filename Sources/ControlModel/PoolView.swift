@@ -12,22 +12,33 @@ public struct PoolView: Codable, Sendable, Equatable {
     public var image: String?
     /// Whether an operator paused it: no runner is started in it, and those that run keep running.
     public var paused: Bool
-    /// The most runners at once.
+    /// The most runners at once, now.
     public var max_runners: Int
-    /// Idle runners kept ready.
+    /// Idle runners kept ready, now.
     public var warm: Int
-    /// Seconds that an idle runner stays.
+    /// Seconds that an idle runner stays, now.
     public var cooldown: Double
     /// Jobs that a runner takes before it is replaced; 0 for any number.
     public var max_jobs: Int
     /// `docker` or `shell`: whether jobs have containers of their own. Absent from a daemon before 0.4.
     public var executor: String?
+    /// The architecture that it names; absent where it is the host's, and from a daemon before 0.6.
+    public var architecture: String?
+    /// The vendor of the GPUs that its runners get; absent without any, and from a daemon before 0.6.
+    public var gpu: String?
     /// The CPU limit of each job.
     public var cpus: Double
     /// The memory limit of each job in bytes.
     public var memory_bytes: Int64
     /// What a runner with its job and services counts for in the host's budget, in bytes. Absent from a daemon before 0.4.
     public var reserved_memory_bytes: Int64?
+    /// The schedule that is in force now, such as `mon-fri 08:00-18:00 Europe/Berlin`; absent while the pool's own values are, and from daemons
+    /// before 0.9.
+    public var schedule: String?
+    /// When that ends, or when the next one begins; absent where nothing changes within a week.
+    public var schedule_until: String?
+    /// Why so many are kept ready with `warm = "auto"`; absent without, and from daemons before 0.9.
+    public var warm_reason: String?
     /// Requests for a job that an idle runner makes of GitLab in a second. Absent from a daemon before 0.4.
     public var requests_per_second: Double?
     /// Its runners' image on its way; absent while none is, and from a daemon before 0.5.

@@ -29,10 +29,16 @@ public struct RunnerView: Codable, Sendable, Equatable {
     public var pool: String
     /// `container` or `scope`.
     public var driver: String
-    /// In the words of container images: `amd64` or `arm64`.
+    /// The name of the host that it was placed on, as in `GET /hosts`. Absent from daemons before 0.10.
+    public var host: String?
+    /// That of its image, in the words of container images, such as `amd64` or `arm64`; `unknown` before its host was looked at.
     public var architecture: String
-    /// Whether its jobs see a GPU. Always false so far.
+    /// Whether it is another than its host's, so that QEMU runs it. Absent from daemons before 0.6.
+    public var emulated: Bool?
+    /// Whether it has a GPU.
     public var gpu_enabled: Bool
+    /// The ids of its GPUs, as in `GET /gpus`. Absent from daemons before 0.6.
+    public var gpus: [String]?
     /// The tags that it was registered with; for a runner from before 0.3 those of its pool.
     public var tags: [String]
     /// GitLab's id of the runner; absent before its registration.

@@ -55,8 +55,14 @@ extension Coordinator {
     }
 
     private func storedCaches() async throws -> [(cache: StoredCache, driver: any RunnerDriver)] {
+        let places = state.placesInUse
+        // One host that is away doesn't hide the caches of the others. Where none answers, its driver says why.
+        let answering = places.filter { state.awaySince($0) == nil }
         var found: [(cache: StoredCache, driver: any RunnerDriver)] = []
-        for driver in hands.drivers.values { found += try await driver.caches().map { ($0, driver) } }
+        for place in answering.isEmpty ? places : answering {
+            guard let driver = hands.drivers[place] else { continue }
+            found += try await driver.caches().map { ($0, driver) }
+        }
         return found
     }
 }

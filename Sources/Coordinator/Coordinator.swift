@@ -12,8 +12,11 @@ public actor Coordinator {
         public var fleet: FleetState.Configuration
         /// The daemon's version, as `/status` shows it.
         public var version: String
+        /// For reports.
+        public var cost: Cost
         /// - Parameter version: as `/status` shows it.
-        public init(_ fleet: FleetState.Configuration, version: String) {
+        public init(_ fleet: FleetState.Configuration, version: String, cost: Cost = Cost()) {
+            self.cost = cost
             self.fleet = fleet
             self.version = version
         }
@@ -24,34 +27,42 @@ public actor Coordinator {
     let store: any StateStore
     let clock: any WallClock
     let version: String
+    var cost: Cost
     let startedAt: Timestamp
     private let journal: Journal
     /// The answer of `/health`, for callers that must not wait while the loop takes in ten thousand jobs.
     private let board = Mutex(HealthView(status: "healthy", gitlab: "unknown", engine: "unknown", store: "ok"))
     /// Shown the state after each plan; the simulation's oracle.
     private let watch: (@Sendable (FleetState) -> Void)?
+    private let audiences: [any FleetAudience]
     private var planRequested = false
     private var wake: (task: Task<Void, Never>, at: Timestamp)?
     /// Drivers whose events are being followed.
     private var following: [Place: Task<Void, Never>] = [:]
     private var isFollowing = false
-    private var waiters: [(holds: @Sendable (FleetState) -> Bool, waiter: Waiter)] = []
+    var lastHistory: (at: Timestamp, view: HistoryView)?
+    var waiters: [(holds: @Sendable (FleetState) -> Bool, waiter: Waiter)] = []
 
     /// - Parameters:
     ///   - forges: by the names that the pools use. A webhook is from the first by name.
     ///   - drivers: by the places that the pools use.
+    ///   - surveyors: of hosts, where pools have needs beside CPUs and memory.
+    ///   - audiences: told of all that happens.
     ///   - seed: of the dice for new ids and for the jitter of retries.
     public init(
-        _ configuration: Configuration, forges: [ForgeID: any Forge], drivers: [Place: any RunnerDriver], store: any StateStore,
+        _ configuration: Configuration, forges: [ForgeID: any Forge], drivers: [Place: any RunnerDriver],
+        surveyors: [HostID: any HostSurveyor] = [:], store: any StateStore,
         clock: any WallClock = SystemClock(), log: Logger, seed: UInt64 = .random(in: .min ... .max),
-        watch: (@Sendable (FleetState) -> Void)? = nil
+        audiences: [any FleetAudience] = [], watch: (@Sendable (FleetState) -> Void)? = nil
     ) {
         self.watch = watch
+        self.audiences = audiences
         state = FleetState(configuration.fleet, seed: seed)
-        hands = Hands(forges: forges, drivers: drivers, store: store, clock: clock)
+        hands = Hands(forges: forges, drivers: drivers, surveyors: surveyors, store: store, clock: clock)
         self.store = store
         self.clock = clock
         version = configuration.version
+        cost = configuration.cost
         startedAt = clock.now()
         journal = Journal(log: log)
     }
@@ -69,14 +80,22 @@ public actor Coordinator {
         let changes = state.changes()
         if !changes.isEmpty { store.enqueue(changes) }
         for event in events { journal.write(event) }
+        if !events.isEmpty, !audiences.isEmpty {
+            // The calendar is asked once for all of them.
+            let shown = shown
+            for audience in audiences { audience.happened(events, in: shown) }
+        }
         guard !waiters.isEmpty else { return }
         for index in waiters.indices.reversed() where waiters[index].holds(state) { waiters.remove(at: index).waiter.resume() }
     }
 
-    /// Takes in a webhook's body. Returns when its content is on disk; JSON of no use here is logged, and is success.
-    /// - Throws: `MalformedEvent`, or the store's error: the state has the change then, but a crash would lose it.
-    public func receive(webhook body: [UInt8]) async throws {
-        guard let (id, forge) = hands.forges.min(by: { $0.key < $1.key }) else { return }
+    /// Takes in a webhook's body. Returns when its content is on disk, or when a poll will find it within seconds, in another life of the
+    /// daemon, too. JSON of no use here is logged, and is success.
+    /// - Returns: false when it is not on disk.
+    /// - Throws: `MalformedEvent`, or without polling the store's error: the state has the change then, but a crash would lose it.
+    @discardableResult
+    public func receive(webhook body: [UInt8]) async throws -> Bool {
+        guard let (id, forge) = hands.forges.min(by: { $0.key < $1.key }) else { return true }
         switch try forge.decodeEvent(body) {
         case .unusable(let why): observe(.unusableHook(why))
         case .job(let seen):
@@ -87,9 +106,13 @@ public actor Coordinator {
                 if state.store.trouble != nil { observe(.stored(nil)) }
             } catch {
                 observe(.stored(Trouble("\(error)", isOfStore: true)))
-                throw error
+                // GitLab does not send again what was refused, and turns a hook off after a few refusals.
+                guard state.configuration.pollInterval > .zero else { throw error }
+                observe(.unstoredHook(id))
+                return false
             }
         }
+        return true
     }
 
     // MARK: Planning
@@ -107,11 +130,16 @@ public actor Coordinator {
         planRequested = false
         // The reasons reported before remain true.
         guard state.isRecovered, !state.isStopping else { return [:] }
+        // Schedules go by the calendar.
+        let ahead = clock.calendar() - clock.now()
+        if abs((ahead - state.calendarAhead).milliseconds) >= 1000 { apply(.calendar(ahead: ahead)) }
         var isSettled = false
         var refusals: [String: WaitingReason] = [:]
         // Another decision may wait for a change of the state alone.
         for _ in 0..<8 {
+            let began = ContinuousClock.now
             let plan = Planner.plan(state, at: clock.now())
+            for audience in audiences { audience.planned(within: ContinuousClock.now - began) }
             apply(.explained(plan.waiting))
             refusals.merge(plan.refusals) { first, _ in first }
             isSettled = true
@@ -200,6 +228,7 @@ public actor Coordinator {
 
     /// Puts a new configuration of pools, budget and polling into effect; the version stays. Pools keep their pauses and failures by name.
     public func reload(_ new: Configuration) {
+        cost = new.cost
         observe(.configured(new.fleet))
         followDrivers()
     }
@@ -219,32 +248,6 @@ public actor Coordinator {
         }
     }
 
-    /// - Returns: whether it holds; false when the time is over.
-    func wait(until condition: @escaping @Sendable (FleetState) -> Bool, within time: Duration) async -> Bool {
-        if condition(state) { return true }
-        await pause(atMost: time) { waiters.append((condition, $0)) }
-        return condition(state)
-    }
-
-    /// Waits until the waiter that `arrange` is given is resumed, or until the time is over.
-    private func pause(atMost time: Duration, arrange: (Waiter) -> Void) async {
-        let waiter = Waiter(nil)
-        let alarm = Task {
-            try? await clock.sleep(for: time)
-            self.giveUp(waiter)
-        }
-        await withCheckedContinuation {
-            waiter.continuation = $0
-            arrange(waiter)
-        }
-        alarm.cancel()
-    }
-
-    private func giveUp(_ waiter: Waiter) {
-        waiters.removeAll { $0.waiter === waiter }
-        waiter.resume()
-    }
-
     // MARK: Being asked
 
     /// Makes a plan now, which shows that the loop can, and says how things stand.
@@ -261,14 +264,14 @@ public actor Coordinator {
         board.withLock { $0 = view }
     }
 
-    /// Replaces the warnings of `/health`, `/status` and the status line. The status of the health stays as it is.
-    public func warn(_ warnings: [String]) {
-        if state.warnings != warnings { observe(.warned(warnings)) }
+    /// Replaces the warnings that `source` had in `/health`, `/status` and the status line. The status of the health stays as it is.
+    public func warn(_ warnings: [String], from source: String) {
+        if state.warnings(from: source) != warnings { observe(.warned(by: source, warnings)) }
         publishHealth()
     }
 
-    /// Kinds of drivers that some pool or some live runner needs.
-    public var driversInUse: Set<DriverKind> { Set(state.placesInUse.map(\.kind)) }
+    /// Kinds of drivers that some pool or some live runner needs on this machine.
+    public var driversInUse: Set<DriverKind> { Set(state.placesInUse.filter { $0.host == .local }.map(\.kind)) }
 }
 
 /// A caller that waits for a condition of the state, resumed once.

@@ -4,6 +4,7 @@ import Fleet
 struct Hands: Sendable {
     let forges: [ForgeID: any Forge]
     let drivers: [Place: any RunnerDriver]
+    var surveyors: [HostID: any HostSurveyor] = [:]
     let store: any StateStore
     let clock: any WallClock
 
@@ -31,13 +32,21 @@ struct Hands: Sendable {
         var spec: RunnerSpec?
         /// Of a removal.
         var remains: Remains?
+        /// Of a survey.
+        var usesEngine = true
+        /// Of a look at what jobs use.
+        var busy: [RunnerID: JobID] = [:]
 
         init(_ state: FleetState, for action: Action) {
             instance = state.instance
             switch action {
-            case .launch(let id, let name, _):
-                if let pool = state.pools.first(where: { $0.pool.name == name })?.pool { spec = RunnerSpec(runner: id, instance: instance, pool: pool) }
+            case .launch(let id, let name, _, let equipment, let host):
+                guard let pool = state.pools.first(where: { $0.pool.name == name })?.pool.on(host) else { break }
+                let gpus = state.hosts[pool.host]?.facts?.gpus.filter { equipment.gpus.contains($0.id) } ?? []
+                spec = RunnerSpec(runner: id, instance: instance, pool: pool, equipment: equipment, gpus: gpus)
+            case .survey(let host): usesEngine = state.placesInUse.contains(Place(host, .container))
             case .remove(let id, _, _): remains = state.remains(of: id)
+            case .sample(let place): busy = state.busyRunners(at: place)
             default: break
             }
         }
@@ -63,7 +72,7 @@ struct Hands: Sendable {
         _ action: Action, _ knowing: Knowledge, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
     ) async throws -> Answer {
         switch action {
-        case .leave, .end, .refuse, .abandon: break
+        case .leave, .end, .refuse, .abandon, .lose: break
         case .launch:
             if let spec = knowing.spec { try await launch(spec) { await report(spec.runner, $0) } }
         case .checkContact(let id, let registration): return .contact(try await ours(id, registration))
@@ -83,17 +92,25 @@ struct Hands: Sendable {
         case .unregister(let registration, let name):
             let forge = try forge(registration.forge)
             if try await forge.runner(registration.id)?.description == name { try await forge.unregister(registration.id) }
+        case .survey(let host):
+            guard let surveyor = surveyors[host] else { throw NotConfigured(description: "this daemon does not know the host \(host.name)") }
+            return .host(try await surveyor.survey(usesEngine: knowing.usesEngine))
         case .look(let place): return .objects(try await driver(place).list())
         case .removeOrphan(let place, let id): try await driver(place).remove(id)
-        case .refresh(let place, let image): try await driver(place).refresh(image: image)
+        case .refresh(let place, let image): try await driver(place).refresh(image)
         case .measure(let place): return .disk(try await driver(place).disk())
         case .listImages(let place): return .images(try await driver(place).images())
         case .removeImage(let place, let image): try await driver(place).removeImage(image)
         case .sweepStorage(let place): try await driver(place).sweepStorage()
+        case .sample(let place): return .use(try await driver(place).use(of: Set(knowing.busy.keys)), of: knowing.busy)
         case .weigh(let id, let place): return .written(try await driver(place).written(by: id))
         case .flush: try await flush()
+        case .learn: return .demand(try await store.arrivals(since: clock.now() + DemandHistory.memory * -1).mapValues(DemandHistory.init))
         case .expire:
-            do { try await store.forget(before: clock.now() + Beat.retention * -1) } catch { throw Trouble("\(error)", isOfStore: true) }
+            do {
+                try await store.rollUp(at: clock.now())
+                try await store.forget(before: clock.now() + Beat.retention * -1)
+            } catch { throw Trouble("\(error)", isOfStore: true) }
         }
         return .done
     }

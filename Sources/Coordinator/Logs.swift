@@ -35,8 +35,9 @@ extension Coordinator {
     /// The kept logs, the newest first.
     /// - Throws: when the store can't be read.
     public func keptLogViews() async throws -> [KeptLogView] {
-        try await store.keptLogs(of: nil).map {
-            KeptLogView(runner: $0.runner, name: Runner.name(of: $0.runner), at: $0.at.iso8601, bytes: $0.bytes, pool: $0.pool, reason: $0.reason)
+        let times = shown.shownTimes
+        return try await store.keptLogs(of: nil).map {
+            KeptLogView(runner: $0.runner, name: Runner.name(of: $0.runner), at: times.text($0.at), bytes: $0.bytes, pool: $0.pool, reason: $0.reason)
         }
     }
 }

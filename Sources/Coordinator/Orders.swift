@@ -15,22 +15,35 @@ public struct Refusal: Error, Sendable {
 extension Coordinator {
     // MARK: Questions
 
+    /// The state, with its times as the calendar has them now.
+    var shown: FleetState {
+        var state = state
+        state.shownTimes = ShownTimes(since: startedAt, now: clock.now(), correction: clock.correction())
+        return state
+    }
+
+    /// Takes from the state what `body` makes of it, with the time.
+    public func look<Value: Sendable>(_ body: @Sendable (FleetState, Timestamp) -> Value) -> Value { body(state, clock.now()) }
+
+    /// The same, with times that can be shown.
+    public func lookAtShown<Value: Sendable>(_ body: @Sendable (FleetState, Timestamp) -> Value) -> Value { body(shown, clock.now()) }
+
     /// The answer of `GET /status`.
     /// - Throws: when the store can't be read.
     public func statusView() async throws -> StatusView {
         let counts = try await store.jobCounts()
-        return state.statusView(version: version, startedAt: startedAt, counts: counts)
+        return shown.statusView(version: version, startedAt: startedAt, counts: counts)
     }
 
     /// The runners that are not removed yet, the oldest first.
-    public func runnerViews() -> [RunnerView] { state.runnerViews(at: clock.now()) }
+    public func runnerViews() -> [RunnerView] { shown.runnerViews(at: clock.now()) }
 
     /// The configured pools, in the order of the configuration, each with its image if that is on its way.
     public func poolViews() -> [PoolView] {
-        let pools = state.pools.map(\.pool)
-        return zip(pools, state.poolViews()).map { pool, view in
+        zip(state.pools, shown.poolViews(at: clock.now())).map { pool, view in
             var view = view
-            let pull = hands.drivers[pool.place]?.pulls().first { ImageName.key($0.image) == ImageName.key(pool.image) }
+            let image = ImageName.key(pool.pool.image)
+            let pull = pool.hosts.lazy.compactMap { self.hands.drivers[Place($0, pool.pool.driver)]?.pulls().first { ImageName.key($0.image) == image } }.first
             view.pull = pull.map { PullView(image: $0.image, received_bytes: $0.received, total_bytes: $0.total) }
             return view
         }
@@ -41,16 +54,28 @@ extension Coordinator {
         let id = bare(id)
         let stored = try await store.runner(id)
         guard let runner = state.runners[id] ?? stored else { return nil }
-        var whole = state.view(runner, at: clock.now())
+        var whole = shown.view(runner, at: clock.now())
         whole.has_log = try await !store.keptLogs(of: id).isEmpty
-        whole.history = try await store.history(of: id).map { .init(at: $0.at.iso8601, event: $0.event, detail: $0.detail) }
+        let times = shown.shownTimes
+        whole.history = try await store.history(of: id).map { .init(at: times.text($0.at), event: $0.event, detail: $0.detail) }
         return whole
     }
 
     /// The 500 jobs that were first seen last, the newest first.
     /// - Throws: when the store can't be read.
     public func jobViews() async throws -> [JobView] {
-        try await store.recentJobs(limit: 500).map { state.view(state.jobs[$0.id]?.job ?? $0) }
+        let jobs = try await store.recentJobs(limit: 500)
+        let shown = shown
+        return jobs.map { shown.view(shown.jobs[$0.id]?.job ?? $0) }
+    }
+
+    /// All jobs that wait or run, and those that ended last.
+    /// - Throws: when the store can't be read.
+    public func jobViews(ended: Int) async throws -> [JobView] {
+        let stored = try await store.endedJobs(limit: ended)
+        let shown = shown
+        let active = shown.jobs.values.map { shown.view($0.job) }.sorted { $0.id > $1.id }
+        return active + stored.filter { shown.jobs[$0.id] == nil }.map(shown.view)
     }
 
     /// - Parameter id: GitLab's; of several GitLabs that have it, the first by name.
@@ -59,10 +84,17 @@ extension Coordinator {
         for forge in state.forgesInUse {
             let ref = JobRef(forge, id)
             let stored = try await store.job(ref)
-            if let job = state.jobs[ref]?.job ?? stored { return state.view(job) }
+            guard let job = state.jobs[ref]?.job ?? stored else { continue }
+            let usages = try await store.usages(like: job, limit: JobUsage.hintJobs)
+            var view = shown.view(job)
+            view.hint = JobUsage.hint(usages)
+            return view
         }
         return nil
     }
+
+    /// Whether runners of some pool are registered for the whole instance.
+    public var registersInstanceRunners: Bool { state.configuration.pools.contains { $0.register == .instance } }
 
     /// Runners are known by id; people copy names.
     func bare(_ id: RunnerID) -> RunnerID { Runner.id(ofName: id) ?? id }
@@ -81,7 +113,7 @@ extension Coordinator {
         if let reason = plan()[name] { throw Refusal(kind: .conflict, message: reason.text) }
         let new = state.runners.values.first { !before.contains($0.id) && $0.pool == name && $0.launchedFor == nil }
         guard let new else { throw Refusal(kind: .conflict, message: "no runner could be started") }
-        return state.view(new, at: clock.now())
+        return shown.view(new, at: clock.now())
     }
 
     private func noPool(_ name: String) -> Refusal {
@@ -98,20 +130,37 @@ extension Coordinator {
         }
         observe(.ordered(.dismiss(id, force: force)))
         plan()
-        return state.view(state.runners[id] ?? runner, at: clock.now())
+        return shown.view(state.runners[id] ?? runner, at: clock.now())
     }
 
     /// Pauses or resumes a pool; done twice it is success, too. Returns when it is on disk.
     /// - Throws: `Refusal`. A `conflict` means that it has taken effect, and that a restart may forget it.
     public func setPaused(pool name: String, _ paused: Bool) async throws {
         guard state.pools.contains(where: { $0.pool.name == name }) else { throw noPool(name) }
-        observe(.ordered(.pause(pool: name, paused)))
+        try await carryOut(.pause(pool: name, paused), "pool \(name) is \(paused ? "paused" : "resumed") now")
+    }
+
+    /// Has a host get no runners, and those leave that have no job; or takes that back. Done twice it is success, too. Returns when it is on disk.
+    /// - Throws: `Refusal`. A `conflict` means that it has taken effect, and that a restart may forget it.
+    public func setDrained(host name: String, _ drained: Bool) async throws {
+        let host = HostID(name)
+        guard state.configuration.host(host) != nil else {
+            let known = state.configuration.hosts.map(\.id.name).joined(separator: ", ")
+            throw Refusal(
+                kind: .notFound,
+                message: state.hostsInUse.contains(host)
+                    ? "the host \(name) is not configured any more, and drained for that" : "there is no host \(name); there are: \(known)")
+        }
+        try await carryOut(.drain(host, drained), "the host \(name) is \(drained ? "drained" : "resumed") now")
+    }
+
+    /// An order that outlives the daemon.
+    private func carryOut(_ order: Order, _ effect: String) async throws {
+        observe(.ordered(order))
         do { try await store.flush() } catch {
             let trouble = Trouble("\(error)", isOfStore: true)
             observe(.stored(trouble))
-            throw Refusal(
-                kind: .conflict,
-                message: "pool \(name) is \(paused ? "paused" : "resumed") now, but that can't be written: a restart would forget it (\(trouble.text))")
+            throw Refusal(kind: .conflict, message: "\(effect), but that can't be written: a restart would forget it (\(trouble.text))")
         }
     }
 
@@ -189,5 +238,30 @@ extension Coordinator {
         } catch let error as any ForgeFailure & CustomStringConvertible {
             throw Refusal(kind: .conflict, message: error.description)
         }
+    }
+
+    /// What came of a look at a project's hooks, where it is worth telling.
+    public enum HookFinding: Sendable, Equatable {
+        case revived(project: String)
+        case failed(project: String, String)
+    }
+
+    /// Turns on again the hooks that GitLab has turned off, in the projects of the 500 newest jobs. While GitLab is away the rest is left to the next time.
+    public func reviveHooks(url: String, secret: Secret) async -> [HookFinding] {
+        guard let (id, forge) = hands.forges.min(by: { $0.key < $1.key }), let jobs = try? await store.recentJobs(limit: 500) else { return [] }
+        var findings: [HookFinding] = []
+        let projects = Dictionary(jobs.filter { $0.id.forge == id }.map { ($0.projectID, $0.projectPath) }, uniquingKeysWith: { $0 ?? $1 })
+        for (number, path) in projects.sorted(by: { $0.key < $1.key }) {
+            let name = path ?? "\(number)"
+            do {
+                if try await forge.reviveHook(project: "\(number)", url: url, secret: secret) { findings.append(.revived(project: name)) }
+            } catch let refusal as any ForgeFailure & CustomStringConvertible {
+                if refusal.isOutage || refusal.tokenRefused { break }
+                findings.append(.failed(project: name, refusal.description))
+            } catch {
+                findings.append(.failed(project: name, "\(error)"))
+            }
+        }
+        return findings
     }
 }

@@ -17,14 +17,21 @@ extension FleetState {
                 forge.remarks.prefix(5).map { "polling leaves something out: \($0)" }
                     + (forge.remarks.count > 5 ? ["polling leaves out \(forge.remarks.count - 5) more: see journalctl -u autogit"] : [])
             }
-            + placesInUse.compactMap { shortage(at: $0) }.map {
-                "the engine's disk has \($0.free >> 20) MiB left, less than disk_reserve (\(configuration.diskReserve >> 20) MiB): no runner is started"
+            + placesInUse.compactMap { place in shortage(at: place).map { (place.host, $0) } }.map { host, space in
+                let reserve = configuration.diskReserve(of: host) >> 20
+                return "the engine's disk\(host == .local ? "" : " of \(host)") has \(space.free >> 20) MiB left, less than disk_reserve (\(reserve) MiB): "
+                    + "no runner is started"
             }
+            + hosts.sorted { $0.key < $1.key }.flatMap { host in
+                host.value.lost.values.map { "the GPU \($0.gpu.name) (\($0.gpu.id)) is not there any more: see journalctl -k" }.sorted()
+            }
+            + (hosts.values.contains { $0.facts?.lacksMemoryController == true } && pools.contains { $0.pool.limitsMemory }
+                ? [HostFacts.noMemoryController] : [])
             + stuckRunners.map { "the runner \($0.runner.name) is stuck while it is \($0.runner.phase.rawValue): \($0.reason)" }
     }
 
     var gitlabWord: String { word(forgesInUse.map { ($0.name, forges[$0]?.reach.word ?? "unknown") }, always: false) }
-    var engineWord: String { word(placesInUse.map { ("\($0)", places[$0]?.reach.word ?? "unknown") }, always: true) }
+    var engineWord: String { word(placesInUse.filter { !isExpectedAway($0) }.map { ("\($0)", places[$0]?.reach.word ?? "unknown") }, always: true) }
 
     /// One word when all is well, else the trouble of each that has any.
     private func word(_ words: [(name: String, word: String)], always: Bool) -> String {
@@ -52,7 +59,7 @@ extension FleetState {
     func statusView(version: String, startedAt: Timestamp, counts: [String: Int]) -> StatusView {
         let (good, bad) = (counts["success"] ?? 0, counts["failed"] ?? 0)
         return StatusView(
-            version: version, instance: instance, started_at: startedAt.iso8601, gitlab: gitlabWord, engine: engineWord, warnings: allWarnings,
+            version: version, instance: instance, started_at: shownTimes.text(startedAt), gitlab: gitlabWord, engine: engineWord, warnings: allWarnings,
             runners: countByStatus(runners.values), jobs: counts,
             waiting: Dictionary(waiting.map { ("\($0.key.id)", $0.value.text) }, uniquingKeysWith: { first, _ in first }),
             spawns: .init(
@@ -72,26 +79,26 @@ extension FleetState {
         let pool = pools.first { $0.pool.name == runner.pool }?.pool
         var view = RunnerView(
             id: runner.id, name: runner.name, status: runner.status, phase: runner.phase.rawValue, pool: runner.pool, driver: runner.driver.rawValue,
-            architecture: Self.architecture, gpu_enabled: false, tags: runner.terms.tags ?? pool?.tags ?? [], jobs_done: runner.jobsDone, cpus: runner.cpus,
-            memory_bytes: runner.memory, requested_at: runner.requestedAt.iso8601, last_seen: runner.lastSeen.iso8601)
+            architecture: runner.equipment.architecture?.rawValue ?? hosts[runner.place.host]?.facts?.architecture?.rawValue ?? "unknown",
+            gpu_enabled: !runner.equipment.gpus.isEmpty, tags: runner.terms.tags ?? pool?.tags ?? [], jobs_done: runner.jobsDone, cpus: runner.cpus,
+            memory_bytes: runner.memory, requested_at: shownTimes.text(runner.requestedAt), last_seen: shownTimes.text(runner.lastSeen))
+        view.host = runner.place.host.name
+        view.emulated = runner.equipment.isEmulated
+        view.gpus = runner.equipment.gpus
         view.gitlab_id = runner.gitlabID
         view.container_id = runner.containerID
         view.current_job = runner.currentJob
-        view.started_at = runner.startedAt?.iso8601
-        view.contacted_at = runner.contactedAt?.iso8601
-        view.idle_since = runner.idleSince?.iso8601
-        if runner.status == "idle", let since = runner.idleSince, let pool { view.cooldown_left = max(0, (since + pool.cooldown - now).inSeconds) }
+        view.started_at = runner.startedAt.map(shownTimes.text)
+        view.contacted_at = runner.contactedAt.map(shownTimes.text)
+        view.idle_since = runner.idleSince.map(shownTimes.text)
+        if runner.status == "idle", let since = runner.idleSince, let pool {
+            view.cooldown_left = max(0, (since + targets(of: pool, at: now).cooldown - now).inSeconds)
+        }
         view.spawn_seconds = runner.contactedAt.map { ($0 - runner.requestedAt).inSeconds }
         view.reason = runner.reason
         view.stuck = stuckReason(of: runner.id)
         return view
     }
-
-    #if arch(arm64)
-        static let architecture = "arm64"
-    #else
-        static let architecture = "amd64"
-    #endif
 
     func view(_ job: Job) -> JobView {
         var view = JobView(id: job.id.id, project_id: job.projectID, status: job.status.rawValue)
@@ -104,23 +111,35 @@ extension FleetState {
         view.runner = job.runnerID.flatMap { owner(of: RegistrationRef(job.id.forge, $0)) }
         view.failure_reason = job.failureReason
         view.waiting_reason = waiting[job.id]?.text ?? job.waitingReason
-        view.pending_at = job.pendingAt?.iso8601
-        view.running_at = job.runningAt?.iso8601
-        view.finished_at = job.finishedAt?.iso8601
+        view.waiting_code = waiting[job.id]?.code
+        view.pending_at = job.pendingAt.map(shownTimes.text)
+        view.running_at = job.runningAt.map(shownTimes.text)
+        view.finished_at = job.finishedAt.map(shownTimes.text)
         if let from = job.pendingAt, let to = job.runningAt { view.wait_seconds = (to - from).inSeconds }
+        view.usage = usage(of: job).map {
+            .init(
+                cpu_seconds: $0.cpuSeconds, peak_memory_bytes: $0.peakMemory, memory_limit_bytes: $0.memoryLimit, memory_kills: $0.memoryKills,
+                measured_seconds: $0.measuredSeconds)
+        }
         return view
     }
 
-    func poolViews() -> [PoolView] {
+    func poolViews(at now: Timestamp) -> [PoolView] {
         pools.map { state in
+            let target = targets(of: state.pool, at: now)
             var view = PoolView(
                 name: state.pool.name, driver: state.pool.driver.rawValue, tags: state.pool.tags, run_untagged: state.pool.runUntagged,
-                image: state.pool.driver == .container ? state.pool.image : nil, paused: state.paused, max_runners: state.pool.maxRunners,
-                warm: state.pool.warm, cooldown: state.pool.cooldown.inSeconds, max_jobs: state.pool.maxJobs, cpus: state.pool.cpus,
+                image: state.pool.driver == .container ? state.pool.image : nil, paused: state.paused, max_runners: target.maxRunners,
+                warm: target.warm, cooldown: target.cooldown.inSeconds, max_jobs: state.pool.maxJobs, cpus: state.pool.cpus,
                 memory_bytes: state.pool.memory, runners: countByStatus(runners.values.filter { $0.pool == state.pool.name }),
-                failures: state.failures, retry_at: state.retryAt?.iso8601, last_error: state.lastError)
+                failures: state.failures, retry_at: state.retryAt.map(shownTimes.text), last_error: state.lastError)
             view.executor = state.pool.executor.rawValue
+            view.architecture = state.pool.hardware.architecture?.rawValue
+            view.gpu = state.pool.hardware.gpu?.rawValue
             view.reserved_memory_bytes = state.pool.reservedMemory
+            view.schedule = target.schedule.map { "\($0)" }
+            view.warm_reason = warmReason(of: state.pool, at: now)
+            view.schedule_until = target.until.map { calendar($0).iso8601 }
             view.requests_per_second = 1 / state.pool.requestInterval.inSeconds
             return view
         }

@@ -38,24 +38,18 @@ struct ConfigNode {
     }
 
     /// A script: texts in lists of up to ten levels, or a single text.
-    /// - Parameter acceptingColons: takes `- echo "Job: 1"`, which YAML reads as a hash, for the text that its author meant.
-    func lines(acceptingColons: Bool) throws -> [String] {
-        guard let lines = Self.lines(node, acceptingColons, levels: 10) else {
+    func lines() throws -> [String] {
+        guard let lines = Self.lines(node, levels: 10) else {
             throw refused("should be a string or a nested array of strings up to 10 levels deep")
         }
         return lines
     }
 
-    private static func lines(_ node: Node, _ acceptingColons: Bool, levels: Int) -> [String]? {
+    private static func lines(_ node: Node, levels: Int) -> [String]? {
         if let text = node.string { return [text] }
-        if let sequence = node.sequence {
-            let parts = levels == 0 ? [nil] : sequence.map { lines($0, acceptingColons, levels: levels - 1) }
-            return parts.contains { $0 == nil } ? nil : parts.flatMap { $0 ?? [] }
-        }
-        guard acceptingColons, let pair = node.mapping?.first, node.mapping?.count == 1, let key = pair.key.string, let value = pair.value.string else {
-            return nil
-        }
-        return ["\(key): \(value)"]
+        guard let sequence = node.sequence else { return nil }
+        let parts = levels == 0 ? [nil] : sequence.map { lines($0, levels: levels - 1) }
+        return parts.contains { $0 == nil } ? nil : parts.flatMap { $0 ?? [] }
     }
 }
 

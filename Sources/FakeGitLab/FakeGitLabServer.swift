@@ -29,16 +29,17 @@ public final class FakeGitLabServer: Sendable {
     ///   - directory: for the repositories.
     ///   - seed: of secrets, ids of events and chances.
     ///   - tls: serves https with this certificate, and http no more; nil: http only.
+    ///   - root: the path below which it is, such as `/gitlab`, as with a relative URL root; above it a proxy answers, which knows of no GitLab.
     /// - Throws: what the port or the certificate's files have against it.
     public static func start(
-        address: String = "127.0.0.1", port: Int = 0, directory: String, seed: UInt64 = 1, tls: ServerTLS? = nil
+        address: String = "127.0.0.1", port: Int = 0, directory: String, seed: UInt64 = 1, tls: ServerTLS? = nil, root: String = ""
     ) async throws -> FakeGitLabServer {
         let instance = Instance(directory: directory, seed: seed)
         var quiet = Logger(label: "gitlab-fake GitLab")
         quiet.logLevel = .critical
         let (ports, announce) = AsyncStream.makeStream(of: Int.self)
         let server = Application(
-            router: Routes(instance: instance).router(),
+            router: Routes(instance: instance, root: root).router(),
             configuration: .init(
                 address: tls == nil ? .hostname(address, port: port) : .hostname("127.0.0.1", port: 0), serverName: "GitLab", backlog: 1024),
             onServerRunning: { channel in announce.yield(channel.localAddress?.port ?? 0) }, logger: quiet)
@@ -57,8 +58,8 @@ public final class FakeGitLabServer: Sendable {
                 throw error
             }
             let url = front.map { "https://127.0.0.1:\($0.port)" } ?? "http://127.0.0.1:\(port)"
-            await instance.setURL(url)
-            return FakeGitLabServer(instance: instance, url: url, caFile: tls?.caFile, front: front, group: group, running: running)
+            await instance.setURL(url + root)
+            return FakeGitLabServer(instance: instance, url: url + root, caFile: tls?.caFile, front: front, group: group, running: running)
         }
         try await running.value
         throw CancellationError()

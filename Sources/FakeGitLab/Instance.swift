@@ -8,7 +8,13 @@ public actor Instance {
     /// As clients reach it; set when the server is up.
     public internal(set) var url = ""
     /// By id.
-    public private(set) var projects: [Int64: Project] = [:]
+    public internal(set) var projects: [Int64: Project] = [:]
+    /// Projects made by calls so far.
+    public internal(set) var projectsMade = 0
+    /// Paths by id.
+    var groups: [Int64: String] = [:]
+    var projectDeletion = ProjectDeletion.inTwoSteps
+    var allowsPersonalProjects = true
     /// Runners that are registered now, by id.
     public internal(set) var runners: [Int64: RegisteredRunner] = [:]
     /// All jobs ever made, by id.
@@ -16,6 +22,9 @@ public actor Instance {
     var pipelines: [Int64: Pipeline] = [:]
     var hooks: [Int64: Hook] = [:]
     private var tokens: [String: AccessToken] = [:]
+    private var revoked: Set<String> = []
+    /// false: as before 15.5, no token can be asked about itself.
+    var showsTokens = true
     /// Pending jobs in the order in which they were queued.
     var queue: [Int64] = []
     /// Runners ever registered.
@@ -24,6 +33,8 @@ public actor Instance {
     var queueVersion = 1
     /// What goes wrong with deliveries.
     public var hookFaults = HookFaults()
+    /// Test calls by hook.
+    var hookTests: [Int64: Int] = [:]
     /// An administrator allowed hooks to the local network.
     public var allowsLocalHooks = true
     /// Deliveries tried so far.
@@ -55,7 +66,7 @@ public actor Instance {
     }
 
     func newID() -> Int64 {
-        repeat { lastID += 1 } while projects[lastID] != nil || hooks[lastID] != nil
+        repeat { lastID += 1 } while projects[lastID] != nil || hooks[lastID] != nil || groups[lastID] != nil
         return lastID
     }
 
@@ -74,9 +85,17 @@ public actor Instance {
     // MARK: Setting it up
 
     /// From now on the token is good, with these rights; one with the same secret is replaced.
-    public func add(_ token: AccessToken) { tokens[token.secret] = token }
+    public func add(_ token: AccessToken) {
+        tokens[token.secret] = token
+        revoked.remove(token.secret)
+    }
     /// From now on the token is refused with 401.
-    public func revoke(_ secret: String) { tokens[secret] = nil }
+    public func revoke(_ secret: String) {
+        tokens[secret] = nil
+        revoked.insert(secret)
+    }
+    /// Whether tokens can be asked about themselves, as from 15.5 on.
+    public func setShowsTokens(_ shown: Bool) { showsTokens = shown }
     /// From now on this goes wrong with deliveries.
     public func setHookFaults(_ faults: HookFaults) { hookFaults = faults }
     /// Whether hooks to the local network may be made.
@@ -106,7 +125,9 @@ public actor Instance {
             sha: String(repeating: "0", count: 39) + "1", pipelineFile: pipelineFile, acceptsUnquotedColons: acceptsUnquotedColons, variables: variables)
         if withRepository {
             let repository = "\(directory)/repositories/\(id).git"
-            let all = ["README.md": "# \(project.name)\n", ".gitlab-ci.yml": pipelineFile].merging(files) { $1 }
+            // gitlab-python-runner reads the file of the repository, too.
+            let readable = acceptsUnquotedColons ? PipelineFile.quotingColons(pipelineFile) : pipelineFile
+            let all = ["README.md": "# \(project.name)\n", ".gitlab-ci.yml": readable].merging(files) { $1 }
             (project.sha, project.blobs) = try await GitRepository.make(at: repository, files: all)
             project.repository = repository
         }
@@ -134,9 +155,22 @@ public actor Instance {
 
     // MARK: Access
 
+    /// Whoever makes a project is its owner.
+    func letSee(_ project: Int64, _ secret: String?) {
+        if let secret { tokens[secret]?.projects.insert(project) }
+    }
+
+    /// - Throws: 401 without a valid token.
+    func access(_ secret: String?) throws -> AccessToken {
+        if let secret, revoked.contains(secret) { throw Refused.invalidToken("Token was revoked. You have to re-authorize from the user.") }
+        guard let secret, let token = tokens[secret] else { throw Refused.unauthorized() }
+        if token.isExpired(at: Date()) { throw Refused.invalidToken("Token is expired. You can either do re-authorization or token refresh.") }
+        return token
+    }
+
     /// - Throws: 401 without a valid token, 403 without one of the scopes.
     func access(_ secret: String?, anyOf scopes: [String]) throws -> AccessToken {
-        guard let secret, let token = tokens[secret] else { throw Refused.unauthorized() }
+        let token = try access(secret)
         guard token.scopes.contains("api") || scopes.contains(where: token.scopes.contains) else {
             throw Refused.scope(scopes.joined(separator: " "))
         }
@@ -177,7 +211,7 @@ public actor Instance {
         changed()
         guard let job = jobs[id] else { return }
         for hook in hooks.values where hook.projectID == job.projectID && hook.jobEvents {
-            if let until = hook.disabledUntil, Date() < until { continue }
+            if hook.isOff(at: Date()) { continue }
             if Double.random(in: 0..<1, using: &random) < hookFaults.lost { continue }
             let payload = hookPayload(job)
             let event = newSecret("event-")
@@ -190,7 +224,13 @@ public actor Instance {
 
     private func deliver(_ payload: JSON, to hook: Hook, event: String, after delay: Double) async {
         if delay > 0 { try? await Task.sleep(for: .seconds(delay)) }
-        guard let body = try? JSONEncoder().encode(payload) else { return }
+        _ = await send(payload, to: hook, event: event)
+    }
+
+    /// One delivery, which is not repeated whatever comes of it.
+    /// - Returns: whether it was taken.
+    func send(_ payload: JSON, to hook: Hook, event: String) async -> Bool {
+        guard let body = try? JSONEncoder().encode(payload) else { return false }
         var headers: [(name: String, value: String)] = [
             ("Content-Type", "application/json"), ("User-Agent", "GitLab/18.5.0"), ("X-Gitlab-Event", "Job Hook"), ("X-Gitlab-Instance", url),
             ("X-Gitlab-Webhook-UUID", "hook-\(hook.id)"), ("X-Gitlab-Event-UUID", event), ("Idempotency-Key", event),
@@ -199,17 +239,9 @@ public actor Instance {
         hooksSent += 1
         let answer = try? await http.send(HTTPRequest("POST", hook.url, headers: headers, body: Array(body), timeout: .seconds(10)))
         hooksAnswered[answer?.status ?? 0, default: 0] += 1
-        if answer?.isSuccess == true {
-            hooks[hook.id]?.failuresInARow = 0
-        } else {
-            let failures = (hooks[hook.id]?.failuresInARow ?? 0) + 1
-            hooks[hook.id]?.failuresInARow = failures
-            // A minute after the fourth failure in a row, then twice as long with each, up to a day.
-            if failures >= 4 { hooks[hook.id]?.disabledUntil = Date() + min(86_400, 60 * pow(2, Double(failures - 4))) }
-        }
+        let isTaken = answer?.isSuccess == true
+        if isTaken { hooks[hook.id]?.succeeded() } else { hooks[hook.id]?.failed(at: Date()) }
         changed()
+        return isTaken
     }
-
-    /// Whether failures have switched the hook off for now.
-    public func isHookDisabled(_ id: Int64) -> Bool { hooks[id]?.disabledUntil.map { Date() < $0 } ?? false }
 }

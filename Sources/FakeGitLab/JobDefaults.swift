@@ -10,7 +10,7 @@ struct JobDefaults {
     private static let unsupportedKeys: Set<String> = ["interruptible", "retry", "id_tokens", "identity"]
 
     /// - Throws: for what is wrong in them, used or not, and for what is in both places.
-    init(_ file: [String: Node], acceptingColons: Bool) throws {
+    init(_ file: [String: Node]) throws {
         let hash = try ConfigNode(file["default"], "default")?.hash()
         try hash?.allow(Self.keys, unsupported: Self.unsupportedKeys)
         for key in Self.keys { members[key] = hash?[key] }
@@ -19,26 +19,26 @@ struct JobDefaults {
             if members[key] != nil { throw PipelineFile.Invalid(description: "\(key) is defined in top-level and `default:` entry") }
             members[key] = top
         }
-        try check(acceptingColons)
+        try check()
     }
 
     subscript(key: String) -> ConfigNode? { members[key] }
 
-    private func check(_ acceptingColons: Bool) throws {
-        for key in ["before_script", "after_script"] { _ = try self[key]?.lines(acceptingColons: acceptingColons) }
+    private func check() throws {
+        for key in ["before_script", "after_script"] { _ = try self[key]?.lines() }
         _ = try self["image"].map(JobImage.init)
         _ = try self["services"].map(JobService.all)
         _ = try self["cache"].map(JobCache.all)
         _ = try self["artifacts"].map(JobArtifacts.init)
-        _ = try self["hooks"].map { try Self.hooks($0, acceptingColons) }
+        _ = try self["hooks"].map(Self.hooks)
         _ = try self["tags"].map(Self.tags)
         _ = try self["timeout"].map(Self.timeout)
     }
 
-    static func hooks(_ config: ConfigNode, _ acceptingColons: Bool) throws -> [String] {
+    static func hooks(_ config: ConfigNode) throws -> [String] {
         let hash = try config.hash()
         try hash.allow(["pre_get_sources_script"])
-        return try hash["pre_get_sources_script"]?.lines(acceptingColons: acceptingColons) ?? []
+        return try hash["pre_get_sources_script"]?.lines() ?? []
     }
 
     static func tags(_ config: ConfigNode) throws -> [String] {

@@ -69,7 +69,7 @@ public struct JobService: Sendable, Equatable {
         try hash.allow(JobImage.keys.union(["alias", "command", "variables"]), unsupported: JobImage.unsupportedKeys)
         image = try JobImage(hash)
         alias = try hash.text("alias")
-        command = try hash["command"]?.lines(acceptingColons: false)
+        command = try hash["command"]?.lines()
         variables = try hash["variables"].map { try PipelineVariable.all($0, allowing: []) } ?? []
     }
 

@@ -12,6 +12,10 @@ public struct AccessToken: Sendable {
     public var hasAdminMode: Bool
     /// Ids of the projects its owner is a member of.
     public var projects: Set<Int64>
+    /// From the beginning of that day in UTC on it is refused, such as `2027-01-31`; nil: never.
+    public var expiresAt: String?
+    /// Whether it is a personal, project or group access token; of other kinds, such as OAuth's, GitLab tells nothing.
+    public var isPersonal: Bool
 
     /// - Parameters:
     ///   - secret: the token itself.
@@ -19,7 +23,14 @@ public struct AccessToken: Sendable {
     ///   - isAdmin: whether its owner is an administrator.
     ///   - hasAdminMode: false for an administrator without admin mode.
     ///   - projects: ids of the projects its owner is a member of.
-    public init(secret: String, scopes: Set<String>, isAdmin: Bool, hasAdminMode: Bool = true, projects: Set<Int64> = []) {
+    ///   - expiresAt: the day on which it is refused first, such as `2027-01-31`; nil: never.
+    ///   - isPersonal: false for a token of which GitLab tells nothing.
+    public init(
+        secret: String, scopes: Set<String>, isAdmin: Bool, hasAdminMode: Bool = true, projects: Set<Int64> = [], expiresAt: String? = nil,
+        isPersonal: Bool = true
+    ) {
+        self.expiresAt = expiresAt
+        self.isPersonal = isPersonal
         self.hasAdminMode = hasAdminMode
         self.secret = secret
         self.scopes = scopes
@@ -28,6 +39,11 @@ public struct AccessToken: Sendable {
     }
 
     var maySeeAll: Bool { isAdmin && hasAdminMode }
+
+    func isExpired(at time: Date) -> Bool {
+        guard let expiresAt, let midnight = try? Date("\(expiresAt)T00:00:00Z", strategy: .iso8601) else { return false }
+        return midnight <= time
+    }
 }
 
 /// A project and its pipeline's file.
@@ -48,6 +64,8 @@ public struct Project: Sendable {
     public var variables: [String: String]
     /// Ids of the files' contents in git, by path.
     var blobs: [String: String] = [:]
+    /// When it was marked for deletion; nil unless it is.
+    public internal(set) var markedAt: Date?
 }
 
 /// A runner that was registered.
@@ -116,8 +134,22 @@ struct Hook: Sendable {
     var url: String
     var secret: String?
     var jobEvents: Bool
+    /// Everything else that a hook was made with, such as `note_events` and `name`.
+    var settings: [String: JSON] = [:]
     var failuresInARow = 0
     var disabledUntil: Date?
+
+    /// After forty failures in a row it stays off.
+    var isOffForGood: Bool { failuresInARow >= 40 }
+    func isOff(at time: Date) -> Bool { isOffForGood || disabledUntil.map { time < $0 } ?? false }
+
+    /// A minute after the fourth failure in a row, then twice as long with each, up to a day.
+    mutating func failed(at time: Date) {
+        failuresInARow += 1
+        if failuresInARow >= 4 { disabledUntil = time + min(86_400, 60 * pow(2, Double(failuresInARow - 4))) }
+    }
+
+    mutating func succeeded() { (failuresInARow, disabledUntil) = (0, nil) }
 }
 
 /// What goes wrong with job hooks; chances from 0 to 1, drawn from one seed.
@@ -146,6 +178,10 @@ struct Refused: Error {
     var headers: [(String, String)] = []
 
     static func unauthorized() -> Refused { Refused(status: 401, body: ["message": "401 Unauthorized"]) }
+    /// A token that was good once (RFC 6750, 3.1).
+    static func invalidToken(_ why: String) -> Refused {
+        Refused(status: 401, body: ["error": "invalid_token", "error_description": .string(why)])
+    }
     static func forbidden(_ why: String = "403 Forbidden") -> Refused { Refused(status: 403, body: ["message": .string(why)]) }
     static func scope(_ needed: String) -> Refused {
         Refused(

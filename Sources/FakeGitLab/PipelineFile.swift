@@ -21,11 +21,13 @@ public struct PipelineFile: Sendable, Equatable {
     private static let unsupportedGlobal: Set<String> = ["workflow", "include", "spec"]
 
     /// - Parameter acceptingUnquotedColons: reads a script line such as `- echo "Job: 1"`, which YAML takes for a
-    ///   mapping and GitLab refuses, as the text that its author meant.
+    ///   mapping or can't read at all, so that GitLab refuses it, as the text that its author meant.
     /// - Throws: `Invalid`, with GitLab's kind of message.
     public init(_ text: String, acceptingUnquotedColons: Bool = false) throws {
         let root: Node?
-        do { root = try Yams.compose(yaml: text) } catch { throw Invalid(description: "(<unknown>): \(error)") }
+        do { root = try Yams.compose(yaml: acceptingUnquotedColons ? Self.quotingColons(text) : text) } catch {
+            throw Invalid(description: "(<unknown>): \(error)")
+        }
         guard let mapping = root?.mapping else { throw Invalid(description: "Invalid configuration format") }
         let file = ConfigHash(mapping, "root")
         if let key = file.members.map(\.key).first(where: Self.unsupportedGlobal.contains) { throw Invalid.unsupported(key) }
@@ -41,14 +43,26 @@ public struct PipelineFile: Sendable, Equatable {
             try ConfigNode(globals["variables"], "variables").map {
                 try PipelineVariable.all($0, allowing: ["description", "expand", "options"])
             } ?? []
-        let defaults = try JobDefaults(globals, acceptingColons: acceptingUnquotedColons)
+        let defaults = try JobDefaults(globals)
         jobs = []
         for (name, node) in file.members where !name.hasPrefix(".") && !Self.global.contains(name) {
             guard let body = node.mapping else { throw Invalid(description: "jobs:\(name) config should be a hash") }
-            jobs.append(try Job(name, ConfigHash(body, "jobs:\(name)"), defaults, variables, acceptingColons: acceptingUnquotedColons))
+            jobs.append(try Job(name, ConfigHash(body, "jobs:\(name)"), defaults, variables))
         }
         if jobs.isEmpty { throw Invalid(description: "jobs config should contain at least one visible job") }
         try checkStagesAndNeeds()
+    }
+
+    /// The file with each element of a list in quotes that has a colon behind several words. `- name: x` has it behind one: that is a mapping.
+    static func quotingColons(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            let indent = line.prefix { $0 == " " }
+            let item = line.dropFirst(indent.count)
+            guard item.hasPrefix("- "), let colon = item.firstRange(of: ": ") else { return String(line) }
+            let written = item.dropFirst(2).drop { $0 == " " }
+            guard let first = written.first, !"\"'[{|>&*!#".contains(first), written[..<colon.lowerBound].contains(" ") else { return String(line) }
+            return "\(indent)- '\(written.replacing("'", with: "''"))'"
+        }.joined(separator: "\n")
     }
 
     // MARK: What jobs say of each other

@@ -53,20 +53,20 @@ extension PipelineFile {
             "id_tokens", "identity", "publish", "pages", "manual_confirmation", "run", "secrets", "trigger", "dast_configuration",
         ]
 
-        init(_ name: String, _ body: ConfigHash, _ defaults: JobDefaults, _ global: [PipelineVariable], acceptingColons: Bool) throws {
+        init(_ name: String, _ body: ConfigHash, _ defaults: JobDefaults, _ global: [PipelineVariable]) throws {
             self.name = name
             try body.allow(Self.keys, unsupported: Self.unsupportedKeys)
             let inherited = try Inheritance(body["inherit"])
             /// The job's own, or what it inherits.
             func value(_ key: String) -> ConfigNode? { body[key] ?? (inherited.takesDefault(key) ? defaults[key] : nil) }
-            func lines(_ config: ConfigNode?) throws -> [String] { try config?.lines(acceptingColons: acceptingColons) ?? [] }
+            func lines(_ config: ConfigNode?) throws -> [String] { try config?.lines() ?? [] }
 
             stage = try body.text("stage") ?? "test"
             let script = try lines(body["script"])
             if script.isEmpty { throw Invalid(description: "jobs:\(name) config should implement the script:, run:, or trigger: keyword") }
             self.script = try lines(value("before_script")) + script
             afterScript = try lines(value("after_script"))
-            preGetSourcesScript = try value("hooks").map { try JobDefaults.hooks($0, acceptingColons) } ?? []
+            preGetSourcesScript = try value("hooks").map(JobDefaults.hooks) ?? []
             tags = try value("tags").map(JobDefaults.tags) ?? []
             let own = try body["variables"].map { try PipelineVariable.all($0, allowing: ["expand"]) } ?? []
             let others = global.filter { variable in inherited.takesVariable(variable.key) && !own.contains { $0.key == variable.key } }

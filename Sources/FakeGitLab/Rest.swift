@@ -13,6 +13,22 @@ extension Instance {
         return project
     }
 
+    /// A token of whatever scope may ask about itself, if it is of the right kind.
+    func showToken(_ call: Call) throws -> Response {
+        guard showsTokens else { throw Refused(status: 404, body: ["error": "404 Not Found"]) }
+        let token = try access(call.secret)
+        guard token.isPersonal else {
+            throw Refused(status: 400, body: ["message": "400 Bad request - This endpoint requires token type to be a personal access token"])
+        }
+        return respond(
+            200,
+            [
+                "id": 7, "name": "autogit", "revoked": false, "created_at": "2026-01-01T10:00:00.000Z", "description": nil,
+                "scopes": .array(token.scopes.sorted().map { .string($0) }), "user_id": token.isAdmin ? 1 : 2, "last_used_at": Self.isoWhole(Date()),
+                "active": true, "expires_at": JSON(token.expiresAt), "last_used_ips": ["127.0.0.1"],
+            ])
+    }
+
     func visibleJob(_ call: Call, scope: String = "read_api") throws -> FakeJob {
         let project = try visibleProject(call, scope: scope)
         guard let job = jobs[call.job], job.projectID == project.id else { throw Refused.notFound() }
@@ -47,7 +63,7 @@ extension Instance {
     }
 
     /// One page, with `Link`, and a 304 when the client has it already.
-    private func page(_ items: [JSON], _ call: Call) throws -> Response {
+    func page(_ items: [JSON], _ call: Call) throws -> Response {
         let size = Int(call["per_page"]?.number ?? 20)
         let number = Int(call["page"]?.number ?? 1)
         guard size > 0, number > 0 else { throw Refused.bad("page does not have a valid value") }
@@ -57,7 +73,9 @@ extension Instance {
         if start + part.count < items.count {
             let query = Call.pairs(call.request.uri.query ?? "").filter { $0.0 != "page" } + [("page", "\(number + 1)")]
             let text = query.map { "\($0.0.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")=\($0.1)" }.joined(separator: "&")
-            headers.append(("Link", "<\(url)\(call.request.uri.path)?\(text)>; rel=\"next\""))
+            let path = call.request.uri.path
+            let root = path.firstRange(of: "/api/v4/").map { path[..<$0.lowerBound].count } ?? 0
+            headers.append(("Link", "<\(url)\(path.dropFirst(root))?\(text)>; rel=\"next\""))
             headers.append(("X-Next-Page", "\(number + 1)"))
         }
         let encoder = JSONEncoder()
@@ -67,32 +85,6 @@ extension Instance {
         headers.append(("ETag", tag))
         if call.request.headers[.ifNoneMatch] == tag { return respond(304, headers: headers) }
         return respond(200, .array(part), headers: headers)
-    }
-
-    func createHook(_ call: Call) throws -> Response {
-        let project = try visibleProject(call, scope: "api")
-        guard let url = call["url"]?.text, url.hasPrefix("http") else { throw Refused.bad("url is invalid") }
-        guard allowsLocalHooks else {
-            throw Refused(status: 422, body: ["error": "Invalid url given", "message": "Requests to the local network are not allowed"])
-        }
-        let id = newID()
-        hooks[id] = Hook(id: id, projectID: project.id, url: url, secret: call["token"]?.text, jobEvents: call["job_events"]?.flag ?? false)
-        return respond(201, ["id": .int(id), "url": .string(url), "job_events": .bool(hooks[id]?.jobEvents ?? false), "project_id": .int(project.id)])
-    }
-
-    func listHooks(_ call: Call) throws -> Response {
-        let project = try visibleProject(call, scope: "api")
-        let found = hooks.values.filter { $0.projectID == project.id }.sorted { $0.id < $1.id }
-        return try page(found.map { ["id": .int($0.id), "url": .string($0.url), "job_events": .bool($0.jobEvents)] }, call)
-    }
-
-    func updateHook(_ call: Call) throws -> Response {
-        let project = try visibleProject(call, scope: "api")
-        guard let hook = hooks[call.job], hook.projectID == project.id else { throw Refused.notFound("Hook") }
-        if let url = call["url"]?.text { hooks[hook.id]?.url = url }
-        if let secret = call["token"]?.text { hooks[hook.id]?.secret = secret }
-        if let flag = call["job_events"]?.flag { hooks[hook.id]?.jobEvents = flag }
-        return respond(200, ["id": .int(hook.id), "url": .string(hooks[hook.id]?.url ?? "")])
     }
 
     // MARK: Runners

@@ -68,9 +68,11 @@ func respond(_ status: Int, _ body: JSON? = nil, headers: [(String, String)] = [
 struct SimulatorMiddleware: RouterMiddleware {
     typealias Context = BasicRequestContext
     let instance: Instance
+    let root: String
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
-        let fault = await instance.fault(for: request.method.rawValue, request.uri.path)
+        guard root.isEmpty || request.uri.path.hasPrefix("\(root)/") else { return Fault.noRoutePage.answer(to: request) ?? respond(404) }
+        let fault = await instance.fault(for: request.method.rawValue, String(request.uri.path.dropFirst(root.count)))
         if let answer = fault?.answer(to: request) { return answer }
         switch fault {
         case .dropAnswer:
@@ -94,17 +96,20 @@ struct SimulatorMiddleware: RouterMiddleware {
 
 struct Routes {
     let instance: Instance
+    /// Empty, or a path with a slash before it and none behind.
+    var root = ""
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
-        router.add(middleware: SimulatorMiddleware(instance: instance))
-        let api = router.group("api/v4")
+        router.add(middleware: SimulatorMiddleware(instance: instance, root: root))
+        let top = router.group(RouterPath(root))
+        let api = top.group("api/v4")
         general(api)
         runners(api)
         runnerProtocol(api)
         artifacts(api)
-        router.post("api/graphql") { request, context in try await self.instance.graphQL(Call(request, context)) }
-        git(router)
+        top.post("api/graphql") { request, context in try await self.instance.graphQL(Call(request, context)) }
+        git(top)
         return router
     }
 
@@ -115,17 +120,18 @@ struct Routes {
             _ = try await instance.access(call.secret, anyOf: ["read_api", "read_user"])
             return respond(200, ["version": .string(Instance.version), "revision": "simulated", "enterprise": false])
         }
-        api.get("user") { request, context in
-            let call = try await Call(request, context)
-            let token = try await instance.access(call.secret, anyOf: ["read_api", "read_user"])
-            return respond(200, token.isAdmin ? ["id": 1, "username": "root", "is_admin": true] : ["id": 2, "username": "someone"])
-        }
+        api.get("user") { request, context in try await instance.showUser(Call(request, context)) }
+        api.get("personal_access_tokens/self") { request, context in try await instance.showToken(Call(request, context)) }
         api.get("projects") { request, context in try await instance.listProjects(Call(request, context)) }
         api.get("projects/{id}") { request, context in
             let call = try await Call(request, context)
             return respond(200, await instance.resource(try await instance.visibleProject(call)))
         }
-        api.get("groups/{id}") { _, _ -> Response in throw Refused.notFound("Group") }
+        api.get("groups/{id}") { request, context in try await instance.showGroup(Call(request, context)) }
+        api.get("application/settings") { request, context in try await instance.showSettings(Call(request, context)) }
+        api.post("projects") { request, context in try await instance.createProject(Call(request, context)) }
+        api.delete("projects/{id}") { request, context in try await instance.removeProject(Call(request, context)) }
+        api.post("projects/{id}/repository/commits") { request, context in try await instance.commit(Call(request, context)) }
         api.get("projects/{id}/jobs") { request, context in try await instance.listJobs(Call(request, context)) }
         api.get("projects/{id}/jobs/{job}") { request, context in
             let call = try await Call(request, context)
@@ -147,16 +153,13 @@ struct Routes {
             let new = try await instance.retry(job.id)
             return respond(201, await instance.resource(await instance.jobs[new] ?? job))
         }
-        api.post("projects/{id}/pipeline") { request, context in
-            let call = try await Call(request, context)
-            let project = try await instance.visibleProject(call, scope: "api")
-            guard let ref = call["ref"]?.text else { throw Refused.bad("ref is missing") }
-            guard ref == "main" else { throw Refused(status: 400, body: ["message": ["base": ["Reference not found"]]]) }
-            let jobs = try await instance.createPipeline(project: project.id, ref: ref)
-            return respond(201, ["id": JSON(await instance.jobs[jobs[0]]?.pipelineID), "status": "created", "ref": .string(ref)])
-        }
+        api.post("projects/{id}/pipeline") { request, context in try await instance.startPipeline(Call(request, context)) }
+        api.get("projects/{id}/pipelines/{job}/jobs") { request, context in try await instance.jobsOfPipeline(Call(request, context)) }
         api.post("projects/{id}/hooks") { request, context in try await instance.createHook(Call(request, context)) }
         api.put("projects/{id}/hooks/{job}") { request, context in try await instance.updateHook(Call(request, context)) }
+        api.get("projects/{id}/hooks/{job}") { request, context in try await instance.showHook(Call(request, context)) }
+        api.delete("projects/{id}/hooks/{job}") { request, context in try await instance.removeHook(Call(request, context)) }
+        api.post("projects/{id}/hooks/{job}/test/job_events") { request, context in try await instance.testHook(Call(request, context)) }
         api.get("projects/{id}/hooks") { request, context in try await instance.listHooks(Call(request, context)) }
     }
 
@@ -218,7 +221,7 @@ struct Routes {
         }
     }
 
-    private func git(_ router: Router<BasicRequestContext>) {
+    private func git(_ router: RouterGroup<BasicRequestContext>) {
         let instance = instance
         router.get("{namespace}/{project}/info/refs") { request, context in
             let call = try await Call(request, context)

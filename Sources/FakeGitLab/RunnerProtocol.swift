@@ -34,7 +34,10 @@ extension Instance {
     private func mayRun(_ job: FakeJob, on runner: RegisteredRunner) -> Bool {
         switch runner.type {
         case "project_type" where runner.projectID != job.projectID: return false
-        case "group_type" where runner.groupID == nil: return false
+        case "group_type":
+            guard let group = runner.groupID else { return false }
+            // Of a group that nobody made, nothing is known.
+            if let path = groups[group], projects[job.projectID]?.path.hasPrefix("\(path)/") != true { return false }
         default: break
         }
         return job.definition.tags.isEmpty ? runner.runUntagged : job.definition.tags.allSatisfy(runner.tags.contains)

@@ -15,6 +15,12 @@ extension Instance {
         return .string(date.formatted(.iso8601))
     }
 
+    /// Days: `2026-11-24`.
+    static func day(_ date: Date?) -> JSON {
+        guard let date else { return .null }
+        return .string(date.formatted(.iso8601.year().month().day()))
+    }
+
     /// The older times of hooks: `2026-11-24 09:10:00 UTC`.
     private static func hookTime(_ date: Date?) -> JSON {
         guard let date else { return .null }
@@ -121,6 +127,8 @@ extension Instance {
         [
             "id": .int(project.id), "name": .string(project.name), "path_with_namespace": .string(project.path),
             "http_url_to_repo": .string("\(url)/\(project.path).git"), "web_url": .string("\(url)/\(project.path)"), "default_branch": "main",
+            "empty_repo": .bool(project.repository == nil), "archived": .bool(project.markedAt != nil),
+            "marked_for_deletion_at": Self.day(project.markedAt), "marked_for_deletion_on": Self.day(project.markedAt),
         ]
     }
 }

@@ -27,7 +27,14 @@ struct AnswerJudge: Sendable {
             return error(.serverError, asked, answer, "GitLab has a problem of its own; AutoGit tries again")
         case 300..<400: return redirect(of: asked, answer)
         case 401 where reason != nil:
-            return error(.badToken, asked, answer, "the token is wrong, expired or revoked: make a new one and put it into token_file")
+            let state = reason?.isOfExpiry == true ? "has expired" : reason?.isOfRevocation == true ? "was revoked" : "is wrong, expired or revoked"
+            return error(.badToken, asked, answer, "the token \(state): make a new one and put it in with: autogitctl token set")
+        case 403 where reason?.text == "insufficient_scope":
+            let scopes = reason?.scopes.map { excerpt.line($0, atMost: 100) } ?? []
+            let needed = scopes.isEmpty ? "" : ", which is " + (scopes.count > 1 ? "one of " : "") + scopes.joined(separator: ", ")
+            var refusal = error(.forbidden, asked, answer, "the token lacks the scope for that\(needed)")
+            refusal.isOfScope = true
+            return refusal
         case 403 where reason != nil: return error(.forbidden, asked, answer, "the token's scope or role does not allow it")
         case 404 where reason?.text?.hasPrefix("404") == true:
             return error(.notFound, asked, answer, "not there, or the token may not know of it")
@@ -45,10 +52,21 @@ struct AnswerJudge: Sendable {
     }
 
     /// The error for an exchange that did not happen.
-    func unreachable(_ asked: String, because reason: String) -> GitLabError {
+    /// - Parameter isOfTLS: there was a connection, and no agreement on TLS.
+    func unreachable(_ asked: String, because reason: String, isOfTLS: Bool = false) -> GitLabError {
         let text = excerpt.line(reason, atMost: 300)
+        var advice = ""
+        if isOfTLS {
+            // OpenSSL's words for an answer that is no TLS: "wrong version number", and from 3.2 on "packet length too long" or "record layer failure".
+            let isPlain = ["wrong version number", "packet length too long", "record layer failure"].contains(where: text.contains)
+            advice =
+                isPlain
+                ? ". Is it http, and not https, that is spoken there?"
+                : ". If its certificate is of an authority of your own, name that one's certificate in [gitlab] ca_file"
+        }
         return GitLabError(
-            kind: .unreachable, message: "GitLab at \(url) cannot be reached: \(text)", summary: "\(asked): GitLab at \(url) cannot be reached")
+            kind: .unreachable, message: "GitLab at \(url) cannot be reached: \(text)\(advice)",
+            summary: "\(asked): GitLab at \(url) cannot be reached\(advice)")
     }
 
     // MARK: Wording
@@ -68,25 +86,34 @@ struct AnswerJudge: Sendable {
     private func foreign(_ asked: String, _ answer: HTTPResponse) -> GitLabError {
         let said = excerpt.firstWords(of: answer.body)
         let received = "\(asked): answered \(answer.status) with \(contentType(answer))"
+        // nginx's words.
+        if answer.status == 400, url.hasPrefix("http://"), said.lowercased().contains("plain http request was sent to https port") {
+            let text = "\(received) (\(said)): write [gitlab] url with https, url = \"https\(url.dropFirst(4))\""
+            return GitLabError(kind: .badAnswer, status: answer.status, message: text, summary: text)
+        }
+        let hint = answer.status == 404 ? "\(hint). Where GitLab is below a path, that belongs to its URL, as in https://home.example/gitlab" : hint
         return GitLabError(
             kind: .badAnswer, status: answer.status, message: "\(received)\(said.isEmpty ? "" : " (\(said))"), which is not GitLab's JSON: \(hint)",
             summary: "\(received), which is not GitLab's JSON: \(hint)")
     }
 
     private func redirect(of asked: String, _ answer: HTTPResponse) -> GitLabError {
-        let target = answer.header("location").map(Self.place) ?? ""
-        let received = "\(asked): answered \(answer.status)" + (target.isEmpty ? " without saying where to" : " to \(excerpt.line(target, atMost: 100))")
-        let secure = target.hasPrefix("https://") && url.hasPrefix("http://") && url.hasPrefix(target.replacing(/^https/, with: "http"))
-        let text = secure ? "\(received): write [gitlab] url with https, \(target)" : "\(received): \(hint)"
+        let target = answer.header("location").flatMap { Redirect($0, from: url) }
+        let received = "\(asked): answered \(answer.status)" + (target.map { " to \(excerpt.line($0.place, atMost: 100))" } ?? " without saying where to")
+        let text = "\(received): \(target.flatMap(advice) ?? hint)"
         return GitLabError(kind: .badAnswer, status: answer.status, message: text, summary: text)
     }
 
-    /// A redirect's scheme and host, or its path when it stays on the host: what follows may be secret.
-    private static func place(_ location: String) -> String {
-        guard let scheme = location.firstRange(of: "://") else { return String(location.prefix { $0 != "?" && $0 != "#" }) }
-        let authority = location[scheme.upperBound...].prefix { !"/?#".contains($0) }
-        let host = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
-        return "\(location[..<scheme.lowerBound])://\(host)"
+    private func advice(_ redirect: Redirect) -> String? {
+        func line(_ url: String) -> String { "url = \"\(excerpt.line(url, atMost: 200))\"" }
+        return switch redirect.meaning {
+        case .tls(let url): "write [gitlab] url with https, \(line(url)); AutoGit follows no redirects, because its token would go along"
+        case .moved(let url): "GitLab seems to have another address: if that is your GitLab, write in [gitlab] \(line(url))"
+        case .signIn(let url):
+            url == self.url
+                ? nil : "GitLab's page for signing in answered in place of its API: most likely GitLab is below a path, so write in [gitlab] \(line(url))"
+        case .elsewhere: nil
+        }
     }
 
     private func contentType(_ answer: HTTPResponse) -> String {
@@ -100,8 +127,17 @@ struct AnswerJudge: Sendable {
 private struct Reason: Decodable {
     /// nil when it is an object or a list, as with a model's validation errors.
     var text: String?
+    /// Beside `error`, as OAuth has it (RFC 6750, 3).
+    private var description: String?
+    /// One of these would do; empty where nothing is said.
+    var scopes: [String]
+    var isOfExpiry: Bool { description?.contains("expired") == true }
+    var isOfRevocation: Bool { description?.contains("revoked") == true }
 
-    private enum CodingKeys: String, CodingKey { case message, error, errors }
+    private enum CodingKeys: String, CodingKey {
+        case message, error, errors, scope
+        case description = "error_description"
+    }
 
     init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -109,6 +145,8 @@ private struct Reason: Decodable {
             throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "no message, error or errors"))
         }
         text = fields.ifReadable(String.self, key)
+        description = fields.ifReadable(String.self, .description)
+        scopes = fields.ifReadable(String.self, .scope)?.split(separator: " ").map(String.init) ?? []
     }
 }
 

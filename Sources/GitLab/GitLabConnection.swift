@@ -20,6 +20,8 @@ struct GitLabConnection: Sendable {
 
     let configuration: GitLabForge.Configuration
     let http: HTTPClient
+    /// Told of each call.
+    var told: (@Sendable (FinishedCall) -> Void)?
 
     private static let maxPages = 1000
 
@@ -42,10 +44,14 @@ struct GitLabConnection: Sendable {
         let asked = "\(method) \(path.prefix { $0 != "?" })"
         let judge = AnswerJudge(url: configuration.url, hiding: [configuration.token] + secrets)
         let response: HTTPResponse
+        let began = ContinuousClock.now
         do {
             response = try await http.send(request)
+            told?(FinishedCall(method, base + path, response, time: ContinuousClock.now - began))
         } catch {
-            throw judge.unreachable(asked, because: (error as? TransferError)?.message ?? "\(error)")
+            told?(FinishedCall(method, base + path, nil, time: ContinuousClock.now - began))
+            let failure = error as? TransferError
+            throw judge.unreachable(asked, because: failure?.message ?? "\(error)", isOfTLS: failure?.kind == .tls)
         }
         let isKnown = response.status == 304 && headers.contains { $0.name == "If-None-Match" }
         guard response.isSuccess || isKnown else { throw judge.refusal(of: asked, response) }
@@ -76,7 +82,10 @@ struct GitLabConnection: Sendable {
     }
 
     /// GitLab's own words, as far as they may be repeated: in one line, without the token.
-    func printable(_ text: String) -> String { Excerpt(hiding: [configuration.token]).line(text, atMost: 120) }
+    func printable(_ text: String) -> String { printable(text, atMost: 120) }
+
+    /// - Parameter length: in characters.
+    func printable(_ text: String, atMost length: Int) -> String { Excerpt(hiding: [configuration.token]).line(text, atMost: length) }
 
     /// All pages of a list.
     /// - Throws: when one of them could not be had.

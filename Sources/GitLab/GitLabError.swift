@@ -33,6 +33,17 @@ public struct GitLabError: ForgeFailure, Sendable, CustomStringConvertible {
     /// How long GitLab wants to be left alone, from `Retry-After`, at most an hour; nil when it doesn't say.
     public var retryAfter: Duration?
 
+    /// GitLab named the scopes that the token lacks.
+    var isOfScope = false
+
+    /// The same error with a next step at its end.
+    func advised(_ advice: String) -> GitLabError {
+        var error = self
+        error.message += advice
+        error.summary += advice
+        return error
+    }
+
     /// The same as `message`.
     public var description: String { message }
     /// Nothing will work until there is another token.

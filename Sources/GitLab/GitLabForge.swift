@@ -33,14 +33,15 @@ public final class GitLabForge: Forge {
         }
     }
 
-    private let connection: GitLabConnection
-    private let poller: JobPoller
+    let connection: GitLabConnection
+    let poller: JobPoller
 
     /// - Parameters:
     ///   - configuration: where GitLab is.
     ///   - http: makes all calls.
-    public init(_ configuration: Configuration, http: HTTPClient) {
-        connection = GitLabConnection(configuration: configuration, http: http)
+    ///   - told: told of each call at its end.
+    public init(_ configuration: Configuration, http: HTTPClient, told: (@Sendable (FinishedCall) -> Void)? = nil) {
+        connection = GitLabConnection(configuration: configuration, http: http, told: told)
         poller = JobPoller(connection)
     }
 
@@ -94,7 +95,9 @@ public final class GitLabForge: Forge {
             answer = try await connection.call("POST", "user/runners", json: json)
         } catch {
             if error.kind == .notFound { poller.forgetNumbers() }
-            throw error
+            guard error.kind == .forbidden, spec.pool.register == .instance, !error.isOfScope else { throw error }
+            throw error.advised(
+                ". Instance runners need an administrator's token, with admin mode on one with the scope admin_mode, too")
         }
         let created = try connection.decode(NewRunnerResource.self, answer)
         return Registration(id: created.id, token: Secret(created.token))
@@ -172,36 +175,24 @@ public final class GitLabForge: Forge {
 
     // MARK: Hooks
 
-    /// Has GitLab send the project's job events to `url`.
+    /// Has GitLab send the project's job events to `url`, also where it has turned off a hook for that.
     /// - Throws: `GitLabError`
     public func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation {
-        struct Body: Encodable {
-            var url: String
-            var token: String
-            var job_events = true
-            var push_events = false
-            var enable_ssl_verification: Bool
-        }
-        let id = try await poller.number(of: project, kind: "projects")
-        let body = try JSONEncoder().encode(Body(url: url, token: secret.reveal(), enable_ssl_verification: url.hasPrefix("https:")))
-        let there = try await connection.list("projects/\(id)/hooks?per_page=100", of: HookResource.self).values()
-        if let old = there.first(where: { $0.url == url }) {
-            let answer = try await connection.call("PUT", "projects/\(id)/hooks/\(old.id)", json: body, hiding: [secret])
-            _ = try connection.decode(Identified.self, answer)
-            return HookInstallation(id: old.id, isNew: false)
-        }
+        try await hooks(of: project, url, secret).install()
+    }
+
+    /// See `Forge.reviveHook`.
+    /// - Throws: `GitLabError`
+    public func reviveHook(project: String, url: String, secret: Secret) async throws -> Bool {
         do {
-            let answer = try await connection.call("POST", "projects/\(id)/hooks", json: body, hiding: [secret])
-            return HookInstallation(id: try connection.decode(HookResource.self, answer).id, isNew: true)
-        } catch {
-            guard error.status == 422 else { throw error }
-            let advice =
-                ". Most likely GitLab may not send requests to the local network: as administrator, in Admin, Settings, Network, Outbound requests, "
-                + "allow requests to the local network from webhooks, or add this host to the allow list there; then try again"
-            var explained = error
-            explained.message += advice
-            explained.summary += advice
-            throw explained
+            return try await hooks(of: project, url, secret).revive()
+        } catch let error as GitLabError where error.kind == .forbidden || error.kind == .notFound {
+            // Hooks are for maintainers to see; the token's owner is none there.
+            return false
         }
+    }
+
+    private func hooks(of project: String, _ url: String, _ secret: Secret) async throws -> ProjectHooks {
+        ProjectHooks(connection: connection, project: try await poller.number(of: project, kind: "projects"), url: url, secret: secret)
     }
 }

@@ -74,7 +74,7 @@ final class JobPoller: Sendable {
         }
         if let known { return known }
         do {
-            let sees = try await askWhetherAdministrator()
+            let sees = try await administrator() == .yes
             memory.withLock { ($0.seesInstance, $0.credit) = (sees, Self.credit - 1) }
             return sees
         } catch {
@@ -84,20 +84,22 @@ final class JobPoller: Sendable {
         }
     }
 
-    private func askWhetherAdministrator() async throws(GitLabError) -> Bool {
+    /// Asks GitLab, with two calls at most.
+    /// - Throws: when GitLab can't be asked, or refuses the token.
+    func administrator() async throws(GitLabError) -> TokenFacts.Administrator {
         do {
-            guard try await connection.get("user", as: UserResource.self).isAdmin else { return false }
+            guard try await connection.get("user", as: UserResource.self).isAdmin else { return .no }
         } catch {
             if error.isOutage || error.tokenRefused { throw error }
-            return false
+            return .unknown
         }
         do {
             _ = try await connection.get("runners/all?per_page=1", as: [Element<RunnerResource>].self)
         } catch {
             if error.isOutage || error.tokenRefused { throw error }
-            return error.kind != .forbidden
+            return error.kind == .forbidden ? .withoutAdminMode : .yes
         }
-        return true
+        return .yes
     }
 
     /// - Returns: false when some of the instance's jobs are missing, which `findings` tells: the projects may show them.

@@ -26,6 +26,8 @@ public final class HTTPClient: Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { waiter in
                 loop.submit(Transfer(id: id, request: request, delivery: .whole(waiter)))
+                // A cancellation that came before found nothing to end.
+                if Task.isCancelled { loop.cancel(id) }
             }
         } onCancel: {
             loop.cancel(id)
@@ -47,6 +49,7 @@ public final class HTTPClient: Sendable {
         let head = try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { waiter in
                 loop.submit(Transfer(id: id, request: request, delivery: .stream(head: waiter, body: body)))
+                if Task.isCancelled { loop.cancel(id) }
             }
         } onCancel: {
             loop.cancel(id)

@@ -12,6 +12,8 @@ public struct HTTPRequest: Sendable {
     public var unixSocket: String?
     /// A CA bundle in place of the system's.
     public var caFile: String?
+    /// Who we are, for servers that want to know; nil for nobody.
+    public var clientCertificate: ClientCertificate?
     /// Bound on the whole exchange; nil for streams that never end.
     public var timeout: Duration?
     /// The largest body that `HTTPClient.send` accepts, in bytes; a larger one is a `TransferError` of the kind `.tooLarge`.
@@ -31,6 +33,16 @@ public struct HTTPRequest: Sendable {
         self.caFile = caFile
         self.timeout = timeout
         self.maxBody = maxBody
+    }
+}
+
+/// A certificate of ours and its key, each the path of a file in PEM. The key has no passphrase.
+public struct ClientCertificate: Sendable, Equatable {
+    public var certificate: String
+    public var key: String
+    public init(certificate: String, key: String) {
+        self.certificate = certificate
+        self.key = key
     }
 }
 

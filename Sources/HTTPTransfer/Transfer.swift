@@ -58,6 +58,10 @@ final class Transfer: @unchecked Sendable {
             autogit_curl_setopt_string(easy, CURLOPT_NOPROXY, "*")
         }
         if let caFile = request.caFile { autogit_curl_setopt_string(easy, CURLOPT_CAINFO, caFile) }
+        if let ours = request.clientCertificate {
+            autogit_curl_setopt_string(easy, CURLOPT_SSLCERT, ours.certificate)
+            autogit_curl_setopt_string(easy, CURLOPT_SSLKEY, ours.key)
+        }
         if let body = request.body {
             autogit_curl_setopt_long(easy, CURLOPT_POSTFIELDSIZE, body.count)
             body.withUnsafeBytes { bytes in

@@ -80,11 +80,8 @@ public struct RunnerConfiguration: Sendable {
         let docker = pool.docker
         var table: [String: RunnerSetting] = [
             "image": .string(docker.image), "pull_policy": Self.list(docker.pullPolicy),
-            "cpus": .string(Self.text(pool.cpus)), "memory": .string("\(pool.memory)b"),
-            // The same as memory: no swap beside it, so that the limit is the limit.
-            "memory_swap": .string("\(pool.memory)b"),
+            "cpus": .string(Self.text(pool.cpus)),
             "services_limit": .integer(docker.servicesLimit), "service_cpus": .string(Self.text(docker.serviceCPUs)),
-            "service_memory": .string("\(docker.serviceMemory)b"), "service_memory_swap": .string("\(docker.serviceMemory)b"),
             "privileged": .flag(docker.privileged),
             "volumes": Self.list(
                 Self.cacheMount(of: spec) + pool.mounts + docker.volumes),
@@ -93,6 +90,11 @@ public struct RunnerConfiguration: Sendable {
                 "autogit.job.pool": .string(pool.name),
             ]),
         ]
+        if pool.limitsMemory {
+            // The same with swap: none beside it, so that the limit is the limit.
+            for key in ["memory", "memory_swap"] { table[key] = .string("\(pool.memory)b") }
+            for key in ["service_memory", "service_memory_swap"] { table[key] = .string("\(docker.serviceMemory)b") }
+        }
         if let socket = place.engineSocket { table["host"] = .string("unix://" + socket) }
         // Without this each registration makes volumes of its own for caches and for sources, which stay behind and which nobody ever
         // uses again. The pool's volume at /cache is none of these, and is used all the same.
@@ -107,8 +109,11 @@ public struct RunnerConfiguration: Sendable {
         if let bytes = docker.shmSize { table["shm_size"] = .integer(Int(bytes)) }
         let lists = [
             ("allowed_images", docker.allowedImages), ("allowed_services", docker.allowedServices),
-            ("allowed_pull_policies", docker.allowedPullPolicies), ("extra_hosts", docker.extraHosts), ("dns", docker.dns), ("devices", docker.devices),
+            ("allowed_pull_policies", docker.allowedPullPolicies), ("extra_hosts", docker.extraHosts), ("dns", docker.dns),
+            ("devices", docker.devices + place.gpus.devices),
+            ("group_add", place.gpus.groups),
         ]
+        if let request = place.gpus.request { table["gpus"] = .string(request) }
         for (key, texts) in lists where !texts.isEmpty { table[key] = Self.list(texts) }
         return table
     }

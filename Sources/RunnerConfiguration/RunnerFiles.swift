@@ -38,9 +38,27 @@ public struct RunnerSurroundings: Sendable, Equatable {
     public var engineSocket: String?
     /// The folder in which the shell executor works and keeps caches, as the runner sees it; nil for gitlab-runner's own.
     public var shellFolder: String?
+    /// How the engine is to give jobs' containers the runner's GPUs.
+    public var gpus: JobGPUs
 
-    public init(engineSocket: String? = nil, shellFolder: String? = nil) {
+    /// GPUs in the words of `[runners.docker]`.
+    public struct JobGPUs: Sendable, Equatable {
+        /// Device nodes.
+        public var devices: [String]
+        /// The groups that may open them.
+        public var groups: [String]
+        /// As the option `--gpus` of Docker's client has them; nil for none.
+        public var request: String?
+        public init(devices: [String] = [], groups: [String] = [], request: String? = nil) {
+            self.devices = devices
+            self.groups = groups
+            self.request = request
+        }
+    }
+
+    public init(engineSocket: String? = nil, shellFolder: String? = nil, gpus: JobGPUs = JobGPUs()) {
         self.engineSocket = engineSocket
         self.shellFolder = shellFolder
+        self.gpus = gpus
     }
 }

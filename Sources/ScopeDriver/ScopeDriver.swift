@@ -1,7 +1,9 @@
+import ControlGroups
 import Fleet
 import FoundationEssentials
 import Glibc
 import RunnerConfiguration
+import Synchronization
 import Systemd
 import Threads
 
@@ -10,8 +12,8 @@ import Threads
 public struct ScopeError: DriverFailure, Sendable, CustomStringConvertible {
     /// For operators.
     public var description: String
-    /// Never: it is about the runner.
-    public var isOutage: Bool { false }
+    /// The engine that the runner needs is away; anything else is about the runner.
+    public var isOutage = false
 }
 
 /// Runs each runner as a process in a transient scope of the user's own systemd, for hosts without an engine.
@@ -26,12 +28,17 @@ public final class ScopeDriver: RunnerDriver {
     private let manager: UnitManager
     private let stateDirectory: String
     private let instance: String
+    private let engine: any JobEngine
     private let watch: ScopeWatch
+    /// Of the scopes that are watched.
+    private let groups = Mutex<[RunnerID: ControlGroup]>([:])
 
     /// - Parameters:
     ///   - manager: the user's own.
     ///   - stateDirectory: ours, of which runners see nothing but their own folder.
-    public init(manager: UnitManager, stateDirectory: String, instance: String) {
+    ///   - engine: for pools with the Docker executor; others' runners never get to it.
+    public init(manager: UnitManager, stateDirectory: String, instance: String, engine: any JobEngine) {
+        self.engine = engine
         self.manager = manager
         self.stateDirectory = stateDirectory
         self.instance = instance
@@ -40,20 +47,19 @@ public final class ScopeDriver: RunnerDriver {
 
     private var directory: String { "\(stateDirectory)/scopes" }
     private func folder(_ runner: RunnerID) -> String { "\(directory)/\(runner)" }
+    private func engineAccess(_ runner: RunnerID) -> EngineAccess { EngineAccess(engine: engine, folder: folder(runner)) }
     private func service(_ runner: RunnerID) -> String { "\(Runner.name(of: runner)).service" }
     private func scope(_ runner: RunnerID) -> String { "\(Runner.name(of: runner)).scope" }
 
     // MARK: Starting
 
-    /// Makes the runner's folders.
+    /// Makes the runner's folders, and with the Docker executor the engine ready for its jobs.
     /// - Returns: the scope's name.
-    /// - Throws: what the file system says.
+    /// - Throws: what the file system or the engine says.
     public func create(_ spec: RunnerSpec) async throws -> String {
         let folder = folder(spec.runner)
-        for part in ["", "/identity", "/work"] {
-            try FileManager.default.createDirectory(
-                atPath: folder + part, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        }
+        for part in ["", "/identity", "/work"] { try RunnerFolder.make(folder + part) }
+        if spec.pool.executor == .docker { try await engineAccess(spec.runner).prepare(spec) }
         return scope(spec.runner)
     }
 
@@ -61,17 +67,25 @@ public final class ScopeDriver: RunnerDriver {
     /// - Throws: `ScopeError`, `BusError`
     public func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let folder = folder(spec.runner)
-        for file in RunnerFiles.contents(for: spec, credentials, in: .init(shellFolder: "\(folder)/work")) {
-            guard
-                FileManager.default.createFile(
-                    atPath: "\(folder)/identity/\(file.name)", contents: Data(file.content.utf8), attributes: [.posixPermissions: 0o600])
-            else { throw ScopeError(description: "\(folder)/identity/\(file.name) cannot be written: is the disk full?") }
+        var place = RunnerSurroundings(shellFolder: "\(folder)/work")
+        var socket: (access: EngineAccess, mount: SocketMount)?
+        if spec.pool.executor == .docker {
+            let access = engineAccess(spec.runner)
+            socket = (access, try access.give())
+            place.engineSocket = access.path
+            place.gpus = try await engine.jobGPUs(spec.gpus)
+            if let logins = try await engine.dockerConfiguration() {
+                // In the runner's home. Jobs are in containers, and can't see it.
+                try RunnerFolder.make("\(folder)/work/.docker")
+                try RunnerFolder.write(logins, to: "\(folder)/work/.docker/config.json")
+            }
         }
+        for file in RunnerFiles.contents(for: spec, credentials, in: place) { try RunnerFolder.write(file.content, to: "\(folder)/identity/\(file.name)") }
         let gate = "\(folder)/identity/gate"
         guard mkfifo(gate, 0o600) == 0 || errno == EEXIST else {
             throw ScopeError(description: "\(gate) cannot be made: \(String(cString: strerror(errno)))")
         }
-        let plan = ScopePlan(spec, folder: folder, stateDirectory: stateDirectory, database: "\(stateDirectory)/autogit.db")
+        let plan = ScopePlan(spec, folder: folder, stateDirectory: stateDirectory, database: "\(stateDirectory)/autogit.db", engine: socket)
         try await manager.startTransient(service(spec.runner), plan.service)
         let pid = try await manager.number("MainPID", of: service(spec.runner), .service)
         guard pid > 0 else {
@@ -105,8 +119,10 @@ public final class ScopeDriver: RunnerDriver {
     }
 
     private func watch(_ runner: RunnerID, pid: pid_t) async throws {
-        let group = try? await manager.text("ControlGroup", of: scope(runner), .scope)
-        watch.add(runner, pid: pid, memoryEvents: group.flatMap { $0.isEmpty ? nil : "/sys/fs/cgroup\($0)/memory.events" })
+        let name = try? await manager.text("ControlGroup", of: scope(runner), .scope)
+        let group = name.flatMap { $0.isEmpty ? nil : ControlGroup($0) }
+        groups.withLock { $0[runner] = group }
+        watch.add(runner, pid: pid, memoryEvents: group.map { "\($0.path)/memory.events" })
     }
 
     // MARK: Ending
@@ -119,17 +135,20 @@ public final class ScopeDriver: RunnerDriver {
         try await manager.kill(service(runner), who: "main", signal: number)
     }
 
-    /// Kills all processes and removes units and files; what isn't there is no error.
-    /// - Throws: `BusError`, what the file system says, or `ThreadError`.
+    /// Kills all processes and removes units, what jobs left in the engine, and files, these last because they tell that there is an engine; what
+    /// isn't there is no error.
+    /// - Throws: `BusError`, `ScopeError`, what the file system says, or `ThreadError`.
     public func remove(_ remains: Remains) async throws {
         let runner = remains.runner
         watch.remove(runner)
+        groups.withLock { $0[runner] = nil }
         try await manager.kill(scope(runner), who: "all", signal: SIGKILL)
         try await manager.stop(scope(runner))
         try await manager.kill(service(runner), who: "all", signal: SIGKILL)
         try await manager.stop(service(runner))
         try await manager.resetFailed(service(runner))
         try await manager.resetFailed(scope(runner))
+        try await engineAccess(runner).clear(remains)
         let folder = folder(runner)
         // A job may leave a million files.
         try await onThread("removing a runner's files", stackSize: 8 << 20) { try RunnerFolder.remove(folder) }
@@ -137,7 +156,8 @@ public final class ScopeDriver: RunnerDriver {
 
     // MARK: Looking
 
-    /// All runners of this AutoGit that have a unit or a folder. Those that run are watched from now on.
+    /// All runners of this AutoGit that have a unit or a folder; one of which only containers of jobs are left is in the engine's list. Those that
+    /// run are watched from now on.
     /// - Throws: `BusError`
     public func list() async throws -> [DriverObject] {
         var found: [RunnerID: DriverObject] = [:]
@@ -149,7 +169,9 @@ public final class ScopeDriver: RunnerDriver {
             let runs = unit.name.hasSuffix(".service") && ["active", "activating", "deactivating", "reloading"].contains(unit.activeState)
             // While its gate is there it waits at it.
             let started = runs && access("\(folder(id))/identity/gate", F_OK) != 0
-            if runs || found[id] == nil { found[id] = DriverObject(id: scope(id), runner: id, running: runs, started: started, exitCode: nil) }
+            if runs || found[id] == nil {
+                found[id] = DriverObject(id: scope(id), runner: id, running: runs, started: started, exitCode: nil, retirement: engineAccess(id).retirement)
+            }
         }
         // A restarted daemon has to watch those again that it did not start.
         for object in found.values where object.running && !watch.contains(object.runner) {
@@ -158,6 +180,19 @@ public final class ScopeDriver: RunnerDriver {
             }
         }
         return Array(found.values)
+    }
+
+    /// Of a runner whose jobs have containers of their own, these; of another its scope.
+    /// - Throws: what the engine says, when it measures none.
+    public func use(of runners: Set<RunnerID>) async throws -> [RunnerID: [ResourceSample]] {
+        let withImages = runners.filter { engineAccess($0).isThere }
+        var found = withImages.isEmpty ? [:] : try await engine.use(of: withImages)
+        let groups = groups.withLock { $0 }
+        for runner in runners.subtracting(withImages) {
+            guard let use = groups[runner]?.use(), let memory = use.memory else { continue }
+            found[runner] = [ResourceSample(id: scope(runner), cpu: use.cpu, memory: memory, memoryKills: use.memoryKills)]
+        }
+        return found
     }
 
     private static func runner(of unit: String) -> RunnerID? {

@@ -21,10 +21,16 @@ public struct Settings: Sendable {
         public var runnerURL: String?
         /// GitLab's address for git in jobs; nil for the one that GitLab names.
         public var cloneURL: String?
+        /// The address of this daemon's webhook as GitLab reaches it; nil for the one that the daemon finds.
+        public var webhookURL: String?
         /// Proxy variables of jobs, by their lower-case names. Values may hold passwords.
         public var proxy: [String: String]
         /// A bundle of CA certificates in PEM, in place of the system's.
         public var caFile: String?
+        /// The configuration names the token's file, and systemd's credential is not used.
+        public var namesTokenFile: Bool
+        /// The webhooks' secret is in a file that the configuration names.
+        public var namesWebhookSecretFile: Bool
     }
     /// The GitLab to serve.
     public var gitlab: GitLab
@@ -32,22 +38,36 @@ public struct Settings: Sendable {
     public var httpHost: String
     /// From 1 to 65535.
     public var httpPort: Int
+    /// The configuration names that address, and does not only have it by default.
+    public var namesHTTP: Bool
     /// The path of the control socket.
     public var controlSocket: String
     /// The bearer token that allows writing calls on TCP; nil when only the control socket takes them.
     public var controlToken: Secret?
+    /// Who may read on TCP; with `token` there is a control token.
+    public var readAccess: ReadAccess
+    /// What `GET /metrics` wants; nil when it is as open as the rest.
+    public var metricsToken: Secret?
     /// The folder of the database and of the files of runners in scopes.
     public var stateDirectory: String
     /// The socket of a Docker-compatible engine; nil to use the first of the usual ones that answers.
     public var engineSocket: String?
     /// Logins for registries of images; each registry once.
     public var registries: [RegistryLogin]
-    /// The resources that all runners together may be promised.
-    public var budget: HostBudget
-    /// Bytes that the engine's storage keeps free; zero for none.
+    /// Who is told of troubles; each with a name of its own.
+    public var notify: [NotifyTarget]
+    /// Which jobs come first.
+    public var priorities: [PriorityRule]
+    /// The machines that runners are placed on, at least one, each with a name of its own; without sections `[[host]]` this machine alone.
+    public var hosts: [HostSettings]
+    /// Bytes that the engine's storage of a host keeps free that has no number of its own, and of this machine; zero for none.
     public var diskReserve: Int64
     /// What is removed when it has less.
     public var prune: ImagePrune
+    /// Prices for reports.
+    public var cost: Cost
+    /// The machine's time zone, by which weeks are learned from.
+    public var zone: TimeZoneRules
     /// At least one, each with a name of its own.
     public var pools: [Pool]
 
@@ -56,10 +76,10 @@ public struct Settings: Sendable {
         let shell = pools.filter { $0.executor == .shell }
         return shell.map { pool in
             "pool \(pool.name) runs jobs with the shell executor, which ignores image: and services: of a job"
-                + (pool.driver == .container ? "; executor = \"docker\" gives them their own containers" : "")
+                + "; executor = \"docker\" gives them their own containers"
         }
             + pools.filter { $0.executor == .docker && $0.pids != Pool(name: "").pids }.map { pool in
-                "pids of pool \(pool.name) bounds the runner's own container; the containers of jobs have the engine's default, "
+                "pids of pool \(pool.name) bounds the runner's own \(pool.driver.rawValue); the containers of jobs have the engine's default, "
                     + "for GitLab Runner has no setting for it"
             }
             + shell.filter { $0.cache.kind == .s3 && $0.cache.s3.accessKey != nil }.map {
@@ -108,6 +128,6 @@ public struct NotConfigured: Error, Sendable, CustomStringConvertible {
     public var file: String
     /// With the next step.
     public var description: String {
-        "not configured yet: set url in [gitlab] and add a [[pool]] in \(file), and put the GitLab token into /etc/autogit/gitlab-token"
+        "not configured yet: run autogitctl setup, or set url in [gitlab] and add a [[pool]] in \(file), and put the GitLab token into /etc/autogit/gitlab-token"
     }
 }

@@ -1,15 +1,17 @@
 import Fleet
 
 extension SettingsSchema {
+    private static let noPath = #"^[^/\s]+$"#
+
     /// The keys of `[pool.cache]` for `kind = "s3"` only.
     public static let s3: [SettingKey<Pool>] = [
-        .string("server_address", \.cache.s3.serverAddress, "the S3 server as HOST:PORT, as runners reach it") {
+        .string("server_address", \.cache.s3.serverAddress, pattern: noPath, "the S3 server as HOST:PORT, as runners reach it") {
             $0.isEmpty || $0.contains("/") || $0.contains(where: \.isWhitespace) ? "\"\($0)\" is not HOST or HOST:PORT, for example s3.home:9000" : nil
         },
-        .string("bucket", \.cache.s3.bucket, example: .string("ci-cache"), "the bucket, which must be there") {
+        .string("bucket", \.cache.s3.bucket, example: .string("ci-cache"), pattern: noPath, "the bucket, which must be there") {
             $0.isEmpty || $0.contains("/") || $0.contains(where: \.isWhitespace) ? "\"\($0)\" is not the name of a bucket, for example ci-cache" : nil
         },
-        .string("location", \.cache.s3.location, example: .string("us-east-1"), "the bucket's region") { $0.isEmpty ? "must not be empty" : nil },
+        .string("location", \.cache.s3.location, example: .string("us-east-1"), pattern: ".", "the bucket's region") { $0.isEmpty ? "must not be empty" : nil },
         .secret("access_key_file", \.cache.s3.accessKey, example: "/srv/autogit/s3-access-key", "a file with the access key; absent: the machine's IAM role"),
         .secret("secret_key_file", \.cache.s3.secretKey, example: "/srv/autogit/s3-secret-key", "a file with the secret key"),
         .flag("insecure", \.cache.s3.insecure, "whether the server is reached by HTTP"),

@@ -12,9 +12,6 @@ extension SettingsReader {
                 fail(section, key, "has no effect with executor = \"shell\", where a runner and its job are one: set cpus and memory")
             }
         }
-        if pool.driver == .scope, pool.executor == .docker {
-            fail(section, "executor", "\"docker\" needs driver = \"container\"")
-        }
         if pool.docker.pullPolicy.isEmpty { fail(docker, "pull_policy", "must not be empty, for example [\"if-not-present\"]") }
         let mounted = Set(pool.mounts.compactMap(Self.target))
         for volume in pool.docker.volumes where pool.executor == .docker {

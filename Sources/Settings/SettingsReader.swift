@@ -12,11 +12,23 @@ public struct SettingsEnvironment: Sendable {
     public var machineMemory: Int64
     /// `$CREDENTIALS_DIRECTORY` (systemd.exec(5)), where `LoadCredential=` puts secrets; nil outside of systemd.
     public var credentialsDirectory: String?
+    /// The machine's architecture; nil where it is one that we have no name for.
+    public var architecture: Architecture?
     /// The process's own proxy variables, which jobs get unless the configuration has others.
     public var proxy: [String: String]
-    public init(machineMemory: Int64, credentialsDirectory: String?, proxy: [String: String] = [:]) {
+    /// Secrets that stand in the place of credentials, by their names.
+    public var credentials: [String: Secret] = [:]
+    /// Whether /etc/autogit/gitlab-token holds something, which systemd then was to pass on.
+    public var hasTokenFile: Bool
+    /// Where time zones are read from.
+    public var zones = ZoneFiles()
+    public init(
+        machineMemory: Int64, credentialsDirectory: String?, architecture: Architecture? = nil, proxy: [String: String] = [:], hasTokenFile: Bool = false
+    ) {
+        self.hasTokenFile = hasTokenFile
         self.machineMemory = machineMemory
         self.credentialsDirectory = credentialsDirectory
+        self.architecture = architecture
         self.proxy = proxy
     }
 }
@@ -82,25 +94,40 @@ struct SettingsReader {
     }
 
     mutating func settings(_ root: TOMLTable) -> Settings? {
-        unknownKeys(root, in: Section(name: ""), allowed: SettingsSchema.sections.map(\.name) + [SettingsSchema.registrySection, "pool"])
+        unknownKeys(
+            root, in: Section(name: ""),
+            allowed: SettingsSchema.sections.map(\.name) + [
+                SettingsSchema.registrySection, SettingsSchema.notifySection, SettingsSchema.prioritySection, "pool",
+            ])
         var draft = SettingsDraft()
         for part in SettingsSchema.sections {
-            let section = Section(name: part.name, table: table(root, part.name))
+            // Hosts in an array are read by themselves.
+            let isArray = part.name == SettingsSchema.hostSection && root[part.name]?.array != nil
+            let section = Section(name: part.name, table: isArray ? nil : table(root, part.name))
             read(part.keys, section, into: &draft)
             if part.name == "gitlab" { checkGitLab(draft, section) }
+            if part.name == "listen" { checkReadAccess(draft, section) }
         }
-        let budget = HostBudget(memory: draft.memory ?? environment.machineMemory / 10 * 9, cpus: draft.cpus)
+        checkPrune(root)
+        let hosts = hosts(root, draft)
         let registries = registries(root)
-        let pools = pools(root, budget: budget)
+        let notify = notifyTargets(root)
+        let priorities = priorities(root)
+        let pools = pools(root, hosts)
+        checkRunnerSockets(pools, hosts)
         guard let url = draft.url, let token = draft.token else { return nil }
         return Settings(
             gitlab: .init(
                 name: draft.gitlabName, url: url, token: token, webhookSecret: draft.webhookSecret, pollInterval: draft.pollInterval,
-                projects: draft.projects, runnerURL: draft.runnerURL, cloneURL: draft.cloneURL,
-                proxy: draft.proxy.isEmpty ? environment.proxy : draft.proxy, caFile: draft.caFile),
-            httpHost: draft.http.host, httpPort: draft.http.port, controlSocket: draft.controlSocket, controlToken: draft.controlToken,
-            stateDirectory: draft.stateDirectory, engineSocket: draft.engineSocket, registries: registries, budget: budget,
-            diskReserve: draft.diskReserve, prune: draft.prune, pools: pools)
+                projects: draft.projects, runnerURL: draft.runnerURL, cloneURL: draft.cloneURL, webhookURL: draft.webhookURL,
+                proxy: draft.proxy.isEmpty ? environment.proxy : draft.proxy, caFile: draft.caFile,
+                namesTokenFile: root["gitlab"]?.table?["token_file"] != nil,
+                namesWebhookSecretFile: root["gitlab"]?.table?["webhook_secret_file"] != nil),
+            httpHost: draft.http.host, httpPort: draft.http.port, namesHTTP: root["listen"]?.table?["http"] != nil, controlSocket: draft.controlSocket,
+            controlToken: draft.controlToken, readAccess: draft.readAccess, metricsToken: draft.metricsToken,
+            stateDirectory: draft.stateDirectory, engineSocket: draft.engineSocket, registries: registries, notify: notify, priorities: priorities,
+            hosts: hosts.settings, diskReserve: hosts.hosts.first { $0.id == .local }?.diskReserve ?? draft.diskReserve, prune: draft.prune, cost: draft.cost,
+            zone: environment.zones.machine(), pools: pools)
     }
 
     /// Reads all keys of a section from their table.
@@ -116,6 +143,13 @@ struct SettingsReader {
         return section.nested(name)
     }
 
+    /// One rule for all hosts.
+    private mutating func checkPrune(_ root: TOMLTable) {
+        let (host, engine) = (root[SettingsSchema.hostSection]?.table, root["engine"]?.table)
+        guard let ofHost = host?["prune"]?.string, let ofEngine = engine?["prune"]?.string, ofHost != ofEngine else { return }
+        fail(Section(name: SettingsSchema.hostSection, table: host), "prune", "is \"\(ofEngine)\" in [engine]: remove one of the two")
+    }
+
     private mutating func checkGitLab(_ draft: SettingsDraft, _ section: Section) {
         guard section.table != nil else {
             fail(section, nil, "the section [gitlab] is missing; it needs at least url")
@@ -123,6 +157,14 @@ struct SettingsReader {
         }
         if section.table?["url"] == nil { fail(section, "url", "is required, for example url = \"http://gitlab.example:3000\"") }
         if draft.token == nil, section.table?["token_file"] == nil {
+            // systemd passes an empty one where there is no file.
+            if environment.hasTokenFile {
+                return fail(
+                    section, "token_file",
+                    "/etc/autogit/gitlab-token is there, but systemd does not pass it on: a drop-in clears LoadCredential= of autogit.service, as images of "
+                        + "Incus and LXD have one (systemctl cat autogit shows it). Take it away, or name a file here that the user of the service can read: "
+                        + "install -o 1000 -m 400 /etc/autogit/gitlab-token /etc/autogit/token-of-the-service")
+            }
             fail(
                 section, "token_file",
                 "there is no GitLab token; put it into /etc/autogit/gitlab-token, which the unit passes as the credential gitlab-token, or name a "
@@ -132,7 +174,7 @@ struct SettingsReader {
 
     // MARK: Pools
 
-    private mutating func pools(_ root: TOMLTable, budget: HostBudget) -> [Pool] {
+    private mutating func pools(_ root: TOMLTable, _ hosts: HostsRead) -> [Pool] {
         guard let value = root["pool"] else {
             fail(Section(name: ""), nil, "no pool is configured; add a section [[pool]] with name and tags")
             return []
@@ -149,11 +191,14 @@ struct SettingsReader {
                 continue
             }
             var pool = Pool(name: "")
-            let nested = SettingsSchema.poolSections.map(\.name) + [SettingsSchema.runnerSection]
+            let nested = SettingsSchema.poolSections.map(\.name) + [SettingsSchema.runnerSection, SettingsSchema.scheduleSection]
             read(SettingsSchema.pool, section, and: nested, into: &pool)
             for part in SettingsSchema.poolSections { read(part.keys, within(section, part.name), into: &pool) }
             pool.runnerSettings = anything(within(section, SettingsSchema.runnerSection))
-            check(pool, section, budget: budget)
+            pool.schedules = schedules(section, of: pool)
+            settle(&pool, section, on: pool.choice.candidates(of: hosts.hosts, pool.driver))
+            check(pool, section)
+            checkChoice(pool, section, hosts)
             checkExecutor(pool, section)
             if pools.contains(where: { $0.name == pool.name }) {
                 fail(section, "name", "two pools have the name \"\(pool.name)\"; give each its own")
@@ -164,30 +209,17 @@ struct SettingsReader {
     }
 
     /// Rules that involve more than one key.
-    private mutating func check(_ pool: Pool, _ section: Section, budget: HostBudget) {
+    private mutating func check(_ pool: Pool, _ section: Section) {
         if section.table?["name"] == nil { fail(section, "name", "is required, for example name = \"default\"") }
         if pool.tags.isEmpty, !pool.runUntagged {
             fail(section, "tags", "a pool without tags takes no job; add tags, or set run_untagged = true")
         }
-        for key in SettingsSchema.pool where key.driver.map({ $0 != pool.driver }) == true && section.table?[key.name] != nil {
-            fail(section, key.name, "has no effect with driver = \"\(pool.driver.rawValue)\": a runner in a scope uses the host's files and network; remove it")
-        }
-        // With containers of its own for each job and its services, one runner is more than its memory.
-        let services = pool.executor == .docker ? pool.docker.servicesLimit : 0
-        let way = services > 0 ? "lower it or services_limit in [pool.docker]" : "lower it"
-        if let bound = budget.memory, pool.reservedMemory > bound {
-            let parts = pool.executor == .docker ? " with its job (memory) and \(services) services (service_memory)" : ""
-            fail(
-                section, "memory",
-                "one runner\(parts) may use \(pool.reservedMemory >> 20) MiB, more than the host's memory budget (\(bound >> 20) MiB); \(way), or raise host.memory"
-            )
-        }
-        if let bound = budget.cpus, pool.reservedCPUs > bound {
-            let parts = pool.executor == .docker ? " with its job (cpus) and \(services) services (service_cpus)" : ""
-            fail(
-                section, "cpus",
-                "one runner\(parts) may use \(pool.reservedCPUs) CPUs, more than the host's CPU budget (\(bound)); \(way), or raise host.cpus")
+        for key in SettingsSchema.pool where section.table?[key.name] != nil {
+            guard let need = key.need, !need.isMet(by: pool) else { continue }
+            let way = need == .jobContainer ? "remove it, or set executor = \"docker\", which gives jobs containers" : "remove it"
+            fail(section, key.name, "has no effect with driver = \"scope\": a runner in a scope uses the host's files and network; \(way)")
         }
         if pool.warm > pool.maxRunners { fail(section, "warm", "must not exceed max_runners (\(pool.maxRunners))") }
+        checkWarmMax(pool, section)
     }
 }

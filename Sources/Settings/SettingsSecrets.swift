@@ -6,11 +6,25 @@ import TOMLKit
     import Glibc
 #endif
 
+extension SettingsSchema {
+    /// The section of tables that are named by registries.
+    static let registrySection = "registry"
+
+    /// The keys of `[registry."HOST:PORT"]`.
+    static let registry: [SettingKey<RegistryDraft>] = [
+        .string("username", \.username, example: .string("autogit"), pattern: "^[^:]+$", "the account, for the runner's image and those of jobs") {
+            $0.isEmpty || $0.contains(":") ? "\"\($0)\" is not a valid user name: it is not empty and contains no colon" : nil
+        },
+        .secret("password_file", \.password, example: "/srv/autogit/registry-password", "a file with its password or token"),
+    ]
+}
+
 extension SettingsReader {
     /// The secret in the file that a key names, else the one that systemd passes.
     /// - Parameter credential: the name of the systemd credential; nil where there is none.
     mutating func secret(_ section: Section, _ key: String, credential: String?) -> Secret? {
         if let path = string(section, key) { return secret(path: path, section, key) }
+        if section.table?[key] == nil, let credential, let given = environment.credentials[credential] { return given }
         guard section.table?[key] == nil, let credential, let directory = environment.credentialsDirectory else { return nil }
         let path = "\(directory)/\(credential)"
         // The unit passes an empty line in place of a file that doesn't exist.

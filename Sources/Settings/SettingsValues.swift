@@ -6,6 +6,8 @@ struct Section {
     var name: String
     /// Counted from 0; for `[[pool]]` only.
     var index: Int?
+    /// Counted from 0; for an array within `[[pool]]` only.
+    var element: Int?
     var table: TOMLTable?
 
     /// A table within this one; empty where there is none.
@@ -13,7 +15,7 @@ struct Section {
 
     func path(_ key: String?) -> String? {
         let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        let prefix = index.map { "\(parts[0])[\($0)]" + (parts.count > 1 ? ".\(parts[1])" : "") } ?? name
+        let prefix = (index.map { "\(parts[0])[\($0)]" + (parts.count > 1 ? ".\(parts[1])" : "") } ?? name) + (element.map { "[\($0)]" } ?? "")
         guard let key else { return prefix.isEmpty ? nil : prefix }
         return prefix.isEmpty ? key : "\(prefix).\(key)"
     }
@@ -58,8 +60,8 @@ extension SettingsReader {
         return value.type == .bool ? value.bool : nil
     }
 
-    /// More than 0 and at most 4096.
-    mutating func number(_ section: Section, _ key: String) -> Double? {
+    /// - Parameter range: nil for more than 0 and at most 4096.
+    mutating func number(_ section: Section, _ key: String, in range: ClosedRange<Double>? = nil) -> Double? {
         guard let value = section.table?[key] else { return nil }
         let number: Double? =
             switch value.type {
@@ -71,7 +73,11 @@ extension SettingsReader {
             wrongType(section, key, value, "a number, for example 2.0")
             return nil
         }
-        guard number > 0, number <= 4096 else {
+        if let range, !range.contains(number) {
+            fail(section, key, "must be from \(Int(range.lowerBound)) to \(Int(range.upperBound))")
+            return nil
+        }
+        guard range != nil || (number > 0 && number <= 4096) else {
             fail(section, key, "must be greater than 0 and at most 4096")
             return nil
         }
@@ -92,10 +98,11 @@ extension SettingsReader {
     }
 
     /// - Parameter least: in bytes.
-    mutating func size(_ section: Section, _ key: String, atLeast least: Int64) -> Int64? {
+    mutating func size(_ section: Section, _ key: String, atLeast least: Int64, orNone none: Bool = false) -> Int64? {
         guard let text = string(section, key) else { return nil }
+        if none, text == "none" { return 0 }
         guard let bytes = Units.bytes(text) else {
-            fail(section, key, "\"\(text)\" is not a valid size, for example 2GiB or 512MiB")
+            fail(section, key, "\"\(text)\" is not a valid size, for example 2GiB or 512MiB" + (none ? ", or none" : ""))
             return nil
         }
         guard bytes >= least else {
@@ -157,7 +164,7 @@ extension SettingsReader {
     mutating func fail(_ section: Section, _ key: String?, _ message: String) {
         errors.append(
             SettingsError(
-                file: file, line: lines.line(section: section.name, index: section.index ?? 0, key: key),
+                file: file, line: lines.line(section: section.name, index: section.index ?? 0, element: section.element, key: key),
                 key: section.path(key), message: message))
     }
 }

@@ -10,6 +10,13 @@ enum Units {
         return Int64(exactly: (number * factor).rounded())
     }
 
+    /// What `bytes` takes, as a regular expression.
+    /// - Parameter none: whether the word "none" is a value, too.
+    static func sizePattern(orNone none: Bool = false) -> String {
+        let size = #"\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*([kKmMgGtT][iI]?[bB]|[bBkKmMgG])?\s*"#
+        return none ? "^(none|\(size))$" : "^\(size)$"
+    }
+
     /// The inverse of `bytes`, in the largest binary unit without a fraction.
     static func text(bytes: Int64) -> String {
         for (unit, shift) in [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)] where bytes > 0 && bytes % (1 << shift) == 0 {
@@ -34,6 +41,9 @@ enum Units {
         }
         return total < 1e12 ? .milliseconds(Int64(total)) : nil
     }
+
+    /// What `duration` takes, as a regular expression.
+    static let durationPattern = #"^\s*(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*([mM][sS]|[sSmMhHdD])\s*)+)\s*$"#
 
     /// The inverse of `duration`.
     static func text(_ duration: Duration) -> String {

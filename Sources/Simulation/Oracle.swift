@@ -62,18 +62,32 @@ final class Oracle {
     // MARK: From time to time
 
     private func beat(_ isWorking: Bool) {
-        let isFine = isWorking && world.gitlab.isFine && world.engine.isFine && world.disk.isFine
-        if !isFine { goodSince = world.now }
-        if isFine { lookForNeglect() }
+        let isServing = isWorking && world.gitlab.isFine && world.engine.isFine && world.disk.isFine && world.hardware.isFine
+        // A host that is away keeps its own runners from their end, and no job from another host.
+        if !isServing || !world.engines.allSatisfy(\.isFine) { goodSince = world.now }
+        if isServing { lookForNeglect() }
         lookForStuck()
         lookForCutOff()
+        lookForMisplaced()
     }
 
     private func lookForCutOff() {
-        for container in world.engine.containers.values.sorted(by: { $0.spec.runner < $1.spec.runner }) {
+        for container in world.containers.sorted(by: { $0.spec.runner < $1.spec.runner }) {
             guard let since = container.cutOffSince, let runner = state?.runners[container.spec.runner] else { continue }
             let isLong = world.now - max(since, goodSince) > Self.cutOffWithin
             world.check(!isLong || runner.phase > .ready, "10: the runner \(runner.id) is cut off from its engine, and is offered jobs")
+        }
+    }
+
+    /// A runner of which its pool wants another kind since the configuration was changed.
+    private func lookForMisplaced() {
+        for container in world.containers.sorted(by: { $0.spec.runner < $1.spec.runner }) {
+            guard let runner = state?.runners[container.spec.runner], let pool = pools.first(where: { $0.name == runner.pool }) else { continue }
+            let wanted = pool.hardware.architecture ?? .amd64
+            let isLong = world.now - max(world.hardware.changedAt(pool.name), goodSince) > Self.cutOffWithin
+            world.check(
+                (container.spec.equipment.architecture ?? .amd64) == wanted || runner.isBusy || runner.phase > .ready || !isLong,
+                "11: the runner \(runner.id) is \(container.spec.equipment.architecture?.rawValue ?? "?"), is offered jobs for \(wanted)")
         }
     }
 
@@ -82,8 +96,7 @@ final class Oracle {
             let servers = pools.filter { $0.serves(tags: job.tags) }
             let hasRoom = servers.contains { pool in
                 let paused = world.disk.pausedPools.contains(pool.name)
-                return !paused && world.engine.containers.values.count { $0.spec.pool.name == pool.name } < pool.maxRunners
-                    && world.engine.containers.values.reduce(pool.reservedMemory, { $0 + $1.spec.pool.reservedMemory }) <= world.engine.budget.memory ?? .max
+                return !paused && world.hosts.hasRoom(for: pool) && world.containers.count { $0.spec.pool.name == pool.name } < pool.maxRunners
             }
             guard hasRoom else { continue }
             let time = job.neglected + Self.beat

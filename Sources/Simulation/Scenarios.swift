@@ -24,18 +24,58 @@ public struct NamedScenario: Sendable {
 
     /// - Parameter rates: by default nothing goes wrong but what the scene itself does.
     private static func scene(
-        _ name: String, pools: [Pool] = [pool()], rates: FaultRates = .none, within bound: Duration? = nil,
+        _ name: String, pools: [Pool] = [pool()], rates: FaultRates = .none, gpus: Int = 0, hosts: [Host] = [], within bound: Duration? = nil,
         _ script: @escaping @Sendable (Simulation) -> Void, also complaint: @escaping @Sendable (Simulation) -> String? = { _ in nil }
     ) -> NamedScenario {
         NamedScenario(
             name: name,
             plan: {
-                Simulation.Plan(
+                var plan = Simulation.Plan(
                     pools: pools, busyTime: .seconds(bound == nil ? 3600 : 60), quietTime: bound ?? .seconds(4 * 3600), rates: rates, script: script)
+                plan.gpus = gpus
+                plan.hosts = hosts
+                return plan
             }, complaint: complaint)
     }
 
+    private static func host(_ name: String, memory: Int64? = nil) -> Host {
+        Host(HostID(name), budget: HostBudget(memory: memory.map { $0 << 30 }), lostAfter: SimulatedHosts.lostAfter)
+    }
+    private static let fastFirst: Pool = {
+        var pool = Self.pool()
+        pool.choice.prefer = ["fast"]
+        pool.configuredExecutor = .shell
+        return pool
+    }()
+
     public static let all: [NamedScenario] = [
+        scene(
+            "the fast host has room again before the slow one may be used", pools: [fastFirst], hosts: [host("slow"), host("fast", memory: 1)]
+        ) { run in
+            for _ in 0..<2 { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) }
+        } also: { run in
+            run.gitlab.everContainers(on: "slow") == 0 ? nil : "the slow host was used at once"
+        },
+        scene("the fast host stays full, and the slow one is used", pools: [fastFirst], hosts: [host("slow"), host("fast", memory: 1)]) { run in
+            for _ in 0..<2 { run.gitlab.queue(tags: ["a"], lasting: .seconds(300)) }
+        } also: { run in
+            run.gitlab.everContainers(on: "slow") == 1 ? nil : "\(run.gitlab.everContainers(on: "slow")) runners on the slow host"
+        },
+        scene(
+            "a host is cut off for twenty minutes in the middle of its jobs, which go on", pools: [pool(max: 4)], hosts: [host("far")]
+        ) { run in
+            for _ in 0..<4 { run.gitlab.queue(tags: ["a"], lasting: .seconds(1800)) }
+            run.gitlab.after(.seconds(60)) { run.gitlab.cut("far", for: .seconds(1200)) }
+        },
+        scene(
+            "a host is cut off with idle runners, and jobs get others elsewhere", pools: [pool(max: 4, cooldown: .seconds(3600))],
+            hosts: [host("a"), host("b")], within: .seconds(4 * 3600)
+        ) {
+            run in
+            for _ in 0..<2 { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) }
+            run.gitlab.after(.seconds(30)) { run.gitlab.cut("a", for: .seconds(1800)) }
+            run.gitlab.after(.seconds(40)) { for _ in 0..<2 { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) } }
+        },
         scene("the pool is at its maximum when the events come, and nothing wakes the waiting jobs later", pools: [pool(max: 1)]) { run in
             for _ in 0..<6 { run.gitlab.queue(tags: ["a"], lasting: .seconds(60)) }
         } also: { run in
@@ -127,6 +167,28 @@ public struct NamedScenario: Sendable {
         } also: { run in
             run.gitlab.jobsOfCutOffRunners == 0 ? nil : "\(run.gitlab.jobsOfCutOffRunners) jobs were given to runners that are cut off"
         },
+        scene("a pool is of another architecture from now on, and idle runners of the old one are there", pools: [pool(cooldown: .seconds(900))]) { run in
+            for step in 0..<8 { run.gitlab.after(.seconds(step * 60)) { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) } }
+            run.gitlab.after(.seconds(90)) {
+                run.reconfigure(0) {
+                    $0.hardware.architecture = .arm64
+                    $0.configuredExecutor = .shell
+                }
+            }
+        },
+        scene(
+            "two pools want the one GPU, and the daemon is killed again and again",
+            pools: ["p0", "p1"].map { name in
+                var one = pool(name, tags: [name == "p0" ? "a" : "b"])
+                one.hardware.gpu = .nvidia
+                return one
+            }, gpus: 1
+        ) { run in
+            for step in 0..<12 {
+                run.gitlab.after(.milliseconds(Int64(step * 25))) { run.gitlab.queue(tags: [step % 2 == 0 ? "a" : "b"], lasting: .seconds(20)) }
+            }
+            for step in 1..<8 { run.gitlab.after(.milliseconds(Int64(step * 145))) { run.kill() } }
+        },
         scene(
             "starts take effect after their errors, while the engine is slow to take such containers away", pools: [pool(max: 20)],
             rates: {
@@ -136,6 +198,23 @@ public struct NamedScenario: Sendable {
             }()
         ) { run in
             for step in 0..<60 { run.gitlab.after(.seconds(step * 20)) { run.gitlab.queue(tags: ["a"], lasting: .seconds(120)) } }
+        },
+        scene(
+            "hours with three warm runners begin and end while jobs come and the daemon is killed",
+            pools: {
+                var one = pool()
+                var hours = Schedule(zone: .utc)
+                // From ten minutes after the start to forty.
+                (hours.from, hours.to) = (Schedule.minutes(World.start) + 10, Schedule.minutes(World.start) + 40)
+                hours.warm = .fixed(3)
+                one.schedules = [hours]
+                return [one]
+            }()
+        ) { run in
+            for step in 0..<5 { run.gitlab.after(.seconds(step * 500)) { run.gitlab.queue(tags: ["a"], lasting: .seconds(90)) } }
+            for time in [601, 1500, 2399] { run.gitlab.after(.seconds(time)) { run.kill() } }
+        } also: { run in
+            run.gitlab.mostContainersAtOnce >= 3 ? nil : "never more than \(run.gitlab.mostContainersAtOnce) runners at once"
         },
         scene("GitLab is away for hours") { run in
             run.gitlab.queue(tags: ["a"], lasting: .seconds(5))
@@ -162,5 +241,12 @@ public struct NamedScenario: Sendable {
         (128, "a clock that was set back over a restart made a cooldown last as long as it was wrong"),
         (709, "a job with the number of a busy runner's job, which a fresh GitLab gave out again, was taken for it"),
         (730, "a registration's number that a fresh GitLab gave out again was taken from its new owner"),
+        (8028, "a GitLab that failed one call in a hundred was never good for long enough to tell a runner that took no jobs"),
+        (8715, "a start that was unclear when the daemon was killed was taken for failed by its next life, and came late to a job"),
     ]
+}
+
+extension Schedule {
+    /// Of the day, in UTC.
+    fileprivate static func minutes(_ time: Timestamp) -> Int { Int(time.milliseconds / 60_000 % 1440) }
 }

@@ -7,6 +7,7 @@ final class SimulatedDisk {
     var jobs: [JobRef: Job] = [:]
     var runners: [RunnerID: Runner] = [:]
     var pausedPools: Set<String> = []
+    var drainedHosts: Set<HostID> = []
     var logs: [RunnerID: KeptLog] = [:]
     private var fullUntil = Timestamp(milliseconds: 0)
     var isFine: Bool { world.now >= fullUntil }
@@ -21,7 +22,8 @@ final class SimulatedDisk {
             case .job(let job): jobs[job.id] = job
             case .runner(let runner): runners[runner.id] = runner
             case .pool(let name, let paused): if paused { pausedPools.insert(name) } else { pausedPools.remove(name) }
-            case .history, .image, .imageGone: break
+            case .host(let name, let drained): if drained { drainedHosts.insert(HostID(name)) } else { drainedHosts.remove(HostID(name)) }
+            case .history, .image, .imageGone, .engine: break
             }
         }
     }
@@ -111,12 +113,17 @@ final class SimulatedStore: StateStore {
             Memory(
                 instance: disk.instance, jobs: disk.jobs.values.filter(\.status.isActive).sorted { $0.id < $1.id }, runners: disk.liveRunners,
                 finishedJobs: disk.jobs.values.filter { $0.status.isOver && $0.failureReason != Job.goneReason }.map { ($0.id, $0.createdAt) }
-                    .sorted { $0.job < $1.job }, pausedPools: disk.pausedPools)
+                    .sorted { $0.job < $1.job }, pausedPools: disk.pausedPools,
+                drainedHosts: disk.drainedHosts)
         }
     }
     func history(of runner: RunnerID) async throws -> [HistoryEntry] { [] }
     func recentJobs(limit: Int) async throws -> [Job] { await read { Array($0.jobs.values.sorted { $0.id > $1.id }.prefix(limit)) } }
+    /// Nobody looks back in the simulation.
+    func endedJobs(limit: Int) async throws -> [Job] { [] }
     func job(_ id: JobRef) async throws -> Job? { await read { $0.jobs[id] } }
     func runner(_ id: RunnerID) async throws -> Runner? { await read { $0.runners[id] } }
+    /// Nobody looks back in the simulation.
+    func past(since time: Timestamp, failures: Int) async throws -> Past { Past() }
     func jobCounts() async throws -> [String: Int] { await read { $0.jobs.values.reduce(into: [:]) { $0[$1.status.rawValue, default: 0] += 1 } } }
 }

@@ -17,15 +17,21 @@ final class SimulatedEngine {
         var isLate = false
         /// The engine answers 500 to whoever wants to remove it.
         var isUnremovable = false
+        /// How often the daemon could not clear up after the jobs of a scope that had ended.
+        var leftoverRefusals = 0
+        /// Its host was away for so long that it doesn't count.
+        var wasLost = false
         /// The engine has another socket since it was made, so its jobs fail. Since when.
         var cutOffSince: Timestamp?
         init(_ spec: RunnerSpec) { self.spec = spec }
     }
 
     unowned let world: World
+    let host: HostID
     private(set) var containers: [RunnerID: Container] = [:]
     private var downUntil = Timestamp(milliseconds: 0)
     private var hangsUntil = Timestamp(milliseconds: 0)
+    private var cutUntil = Timestamp(milliseconds: 0)
     private var busDownUntil = Timestamp(milliseconds: 0)
     private var pullsFailUntil = Timestamp(milliseconds: 0)
     var listeners: [(DriverEvent) -> Void] = []
@@ -43,9 +49,23 @@ final class SimulatedEngine {
     /// Runners whose late start took effect after their log was read.
     private var readTooEarly: Set<RunnerID> = []
     private(set) var mostAtOnce = 0
+    private(set) var made = 0
     private(set) var jobsOfCutOffRunners = 0
+    /// Runners in scopes that ended in a job and left its containers.
+    var leftovers: Set<RunnerID> = []
 
-    init(world: World) { self.world = world }
+    init(world: World, host: HostID = .local) { (self.world, self.host) = (world, host) }
+
+    /// Nobody reaches its host, and nothing is heard of it. What runs there reaches GitLab all the same.
+    func cut(for time: Duration) {
+        world.count("host cut off for a while")
+        world.note("\(host): cut off for \(time)")
+        cutUntil = max(cutUntil, world.now + time)
+        world.after(SimulatedHosts.lostAfter) { if self.isCut { for container in self.containers.values { container.wasLost = true } } }
+        world.after(time) { self.tell(.resync) }
+    }
+
+    var isCut: Bool { world.now < cutUntil }
 
     func goDown(for time: Duration) {
         world.count("engine down for a while")
@@ -57,7 +77,7 @@ final class SimulatedEngine {
     /// It is restarted, and makes another socket. What runs goes on, but reaches the engine no more.
     func renewSocket() {
         world.count("engine restarted with another socket")
-        for container in containers(of: .container) where container.cutOffSince == nil { container.cutOffSince = world.now }
+        for container in containers.values where container.spec.pool.engine != nil && container.cutOffSince == nil { container.cutOffSince = world.now }
         goDown(for: .seconds(2))
     }
 
@@ -80,18 +100,21 @@ final class SimulatedEngine {
         pullsFailUntil = world.now + time
     }
 
-    func outage() -> (any Error)? { world.now < max(downUntil, hangsUntil) ? SimulatedFailure(description: "the engine does not answer") : nil }
+    func outage() -> (any Error)? { world.now < max(downUntil, hangsUntil, cutUntil) ? SimulatedFailure(description: "the engine does not answer") : nil }
 
     func busOutage() -> (any Error)? { world.now < busDownUntil ? SimulatedFailure(description: "the bus does not answer") : nil }
 
     /// Nothing is wrong with it but what is wrong with single calls.
-    var isFine: Bool { world.now >= max(downUntil, hangsUntil, busDownUntil, pullsFailUntil) }
+    var isFine: Bool { world.now >= max(downUntil, hangsUntil, busDownUntil, pullsFailUntil, cutUntil) }
 
     func containers(of kind: DriverKind) -> [Container] {
         containers.values.filter { $0.spec.pool.driver == kind }.sorted { $0.spec.runner < $1.spec.runner }
     }
 
-    private func tell(_ event: DriverEvent) { for listener in listeners { listener(event) } }
+    private func tell(_ event: DriverEvent) {
+        guard !isCut else { return }
+        for listener in listeners { listener(event) }
+    }
 
     // MARK: What the daemon does
 
@@ -103,15 +126,22 @@ final class SimulatedEngine {
         let container = Container(spec)
         container.isLate = world.isLate
         containers[spec.runner] = container
+        made += 1
         world.note("engine: created \(spec.runner)")
         container.isUnremovable = world.strikes("container that can't be removed", world.rates.unremovable)
         // What came late is nobody's, and what can't be removed is told of.
-        let ofPool = containers.values.filter { $0.spec.pool.name == spec.pool.name && isOwned($0) && !$0.isUnremovable }.count
+        let ofPool = world.containers.filter {
+            $0.spec.pool.name == spec.pool.name && isOwned($0) && !$0.isUnremovable && $0.leftoverRefusals < 3 && !$0.wasLost
+        }.count
         // Changed while the call was under way: what was right when it began is right.
-        let most = max(spec.pool.maxRunners, maximums[spec.pool.name] ?? 0)
+        let most = max(spec.pool.maxRunners, world.engine.maximums[spec.pool.name] ?? 0)
+        world.check(spec.pool.host == host, "13: a runner that was placed on \(spec.pool.host) is made on \(host)")
+        world.check(world.isLate || !world.drained(host), "13: a runner is made on \(host), which is drained")
         world.check(world.isLate || ofPool <= most, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(most)")
         let memory = containers.values.filter(isOwned).reduce(Int64(0)) { $0 + $1.spec.pool.reservedMemory }
         world.check(world.isLate || memory <= budget.memory ?? .max, "4: more memory is promised than the host's budget")
+        if !world.isLate { world.hardware.check(spec, among: containers.values.filter(isOwned).map(\.spec)) }
+        if !world.isLate { world.hosts.check(spec, among: containers.values.filter(isOwned).map(\.spec)) }
         mostAtOnce = max(mostAtOnce, containers.count)
         return spec.runner
     }
@@ -156,6 +186,7 @@ final class SimulatedEngine {
         guard let container = containers[runner], ["running", "waiting"].contains(container.state) else { return }
         if let job = container.job, world.gitlab.jobs[job]?.status == .running {
             world.check(forced.contains(runner) || isEvacuated, "1: the busy runner \(runner) is removed, with job \(job)")
+            leaveJobContainers(of: container)
             lose(job)
         } else {
             world.check(true, "1")
@@ -201,6 +232,7 @@ final class SimulatedEngine {
         for container in containers.values.sorted(by: { $0.spec.runner < $1.spec.runner }) where ["running", "waiting"].contains(container.state) {
             container.state = "exited"
             container.exitCode = 137
+            leaveJobContainers(of: container)
             if let job = container.job { lose(job) }
             container.job = nil
         }
@@ -235,6 +267,7 @@ final class SimulatedEngine {
         if container.manners == .diesInJob {
             world.after(job.duration / 2) {
                 guard container.state == "running", container.job == job.id else { return }
+                self.leaveJobContainers(of: container)
                 container.job = nil
                 self.exit(container, code: 137)
                 self.lose(job.id)
@@ -275,6 +308,13 @@ final class SimulatedEngine {
         world.after(.seconds(600)) { self.world.gitlab.set(job, .failed) }
     }
 
+    /// One CPU and the memory that is allowed, all the time.
+    func use(of runners: Set<RunnerID>) -> [RunnerID: [ResourceSample]] {
+        containers.filter { runners.contains($0.key) && $0.value.state == "running" }.mapValues {
+            [ResourceSample(id: $0.spec.runner, cpu: world.now - World.start, memory: $0.spec.pool.memory)]
+        }
+    }
+
     private func exit(_ container: Container, code: Int) {
         guard container.state == "running" else { return }
         container.state = "exited"
@@ -294,16 +334,17 @@ final class SimulatedEngine {
 /// The engine as one life of the daemon calls it.
 final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
     private let world: World
+    private let engine: SimulatedEngine
     private let life: Int
 
-    init(world: World) {
-        self.world = world
+    init(world: World, engine: SimulatedEngine) {
+        (self.world, self.engine) = (world, engine)
         life = world.generation
     }
 
     private func call<T>(_ what: String, _ effect: @escaping (SimulatedEngine) throws -> T) async throws -> T {
-        if let left = world.engine.hangs { await world.pause(life, min(left, .seconds(60))) }
-        return try await world.call(what, of: life, outage: world.engine.outage) { [world] in try effect(world.engine) }
+        if let left = engine.hangs { await world.pause(life, min(left, .seconds(60))) }
+        return try await world.call(what, of: life, outage: engine.outage) { [engine] in try effect(engine) }
     }
 
     func create(_ spec: RunnerSpec) async throws -> String { try await call("create") { try $0.create(spec) } }
@@ -311,19 +352,25 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
         try await call("start") { try $0.start(spec, token: credentials.token) }
     }
     func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { $0.signal(runner) } }
-    func remove(_ remains: Remains) async throws { try await call("remove") { try $0.remove(remains.runner) } }
+    func remove(_ remains: Remains) async throws {
+        try await call("remove") { engine in
+            if engine.containers[remains.runner]?.spec.pool.driver == .container { try engine.remove(remains.runner) }
+            engine.removeJobContainers(of: remains.runner)
+        }
+    }
     func list() async throws -> [DriverObject] {
         try await call("list") { engine in
             engine.containers(of: .container).map {
                 DriverObject(
                     id: $0.spec.runner, runner: $0.spec.runner, running: $0.state != "exited", started: $0.state == "running",
                     exitCode: $0.state == "exited" ? $0.exitCode : nil, retirement: $0.cutOffSince == nil ? nil : .cutOff)
-            }
+            } + engine.ownersOfJobContainers.map { DriverObject(id: $0, runner: $0, running: false, started: false, exitCode: nil) }
         }
     }
+    func use(of runners: Set<RunnerID>) async throws -> [RunnerID: [ResourceSample]] { try await call("stats") { $0.use(of: runners) } }
     func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
         do { return try await call("log") { $0.lastOutput(of: runner) } } catch {
-            world.engine.failedLogReads[runner, default: 0] += 1
+            engine.failedLogReads[runner, default: 0] += 1
             throw error
         }
     }
@@ -334,7 +381,7 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
         let (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
         out.yield(.resync)
         let (world, life) = (world, life)
-        world.engine.listeners.append { event in if life == world.generation { out.yield(event) } }
+        engine.listeners.append { event in if life == world.generation { out.yield(event) } }
         return stream
     }
 }

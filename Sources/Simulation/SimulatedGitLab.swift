@@ -185,7 +185,7 @@ final class SimulatedForge: Forge, @unchecked Sendable {
         try await call("unregister") { [world] gitlab in
             let id = gitlab.inside(id)
             world.check(gitlab.runners[id]?.note.contains("instance=\(world.disk.instance) ") ?? true, "3: a registration that is not ours is removed")
-            world.engine.checkNotBusy(registration: id, "unregistered")
+            for engine in world.engines { engine.checkNotBusy(registration: id, "unregistered") }
             gitlab.runners[id] = nil
         }
     }

@@ -40,7 +40,18 @@ final class SimulatedScopeDriver: RunnerDriver, @unchecked Sendable {
         watched.insert(runner)
     }
 
-    func create(_ spec: RunnerSpec) async throws -> String { try await disk("make the folder") { try $0.create(spec) } }
+    /// The engine, for the jobs of those that have containers made for them.
+    private func engine(_ what: String, _ effect: @escaping (SimulatedEngine) -> Void) async throws {
+        if let left = world.engine.hangs { await world.pause(life, min(left, .seconds(60))) }
+        try await world.call(what, of: life, outage: world.engine.outage) { [world] in effect(world.engine) }
+    }
+
+    func use(of runners: Set<RunnerID>) async throws -> [RunnerID: [ResourceSample]] { try await disk("cpu.stat") { $0.use(of: runners) } }
+    func create(_ spec: RunnerSpec) async throws -> String {
+        let scope = try await disk("make the folder") { try $0.create(spec) }
+        if spec.pool.executor == .docker { try await engine("prepare for jobs") { _ in } }
+        return scope
+    }
 
     func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         let scope = try await call("start the service") { engine in
@@ -71,6 +82,12 @@ final class SimulatedScopeDriver: RunnerDriver, @unchecked Sendable {
         watched.remove(runner)
         try await call("kill the scope") { $0.end(runner) }
         try await call("stop the service") { $0.end(runner) }
+        if world.engine.hasEngine(runner) {
+            do { try await engine("remove the containers of jobs") { $0.removeJobContainers(of: runner) } } catch let failure as SimulatedFailure {
+                world.engine.containers[runner]?.leftoverRefusals += 1
+                throw SimulatedFailure(description: failure.description, isOutage: false)
+            }
+        }
         try await disk("remove the folder") { try $0.remove(runner) }
     }
 
@@ -79,7 +96,8 @@ final class SimulatedScopeDriver: RunnerDriver, @unchecked Sendable {
         for scope in scopes where scope.state == "running" && !watched.contains(scope.spec.runner) { watch(scope.spec.runner) }
         return scopes.map {
             DriverObject(
-                id: $0.spec.runner, runner: $0.spec.runner, running: ["waiting", "running"].contains($0.state), started: $0.state == "running", exitCode: nil)
+                id: $0.spec.runner, runner: $0.spec.runner, running: ["waiting", "running"].contains($0.state), started: $0.state == "running", exitCode: nil,
+                retirement: $0.cutOffSince == nil ? nil : .cutOff)
         }
     }
 

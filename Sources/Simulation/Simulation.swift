@@ -24,6 +24,10 @@ public final class Simulation: @unchecked Sendable {
         /// By when after that everything must be done and gone.
         public var quietTime: Duration
         public var rates: FaultRates
+        /// The host's.
+        public var gpus = 0
+        /// None for the daemon's machine alone, with `budget`.
+        public var hosts: [Host] = []
         /// Sets the scene of a named scenario, in place of random work.
         public var script: (@Sendable (Simulation) -> Void)?
 
@@ -51,6 +55,7 @@ public final class Simulation: @unchecked Sendable {
     private var pools: [Pool] {
         didSet {
             oracle.pools = pools
+            world.hardware.reconfigured(pools, was: oldValue)
             for pool in pools { world.engine.maximums[pool.name] = max(world.engine.maximums[pool.name] ?? 0, pool.maxRunners) }
         }
     }
@@ -65,13 +70,17 @@ public final class Simulation: @unchecked Sendable {
         pools = plan.pools
         oracle.pools = pools
         world.engine.budget = plan.budget
+        world.hosts.begin(plan.hosts)
+        world.hardware.whole.gpus = (0..<plan.gpus).map(SimulatedHardware.gpu)
+        world.hardware.whole.emulators = [SimulatedHardware.emulator]
     }
 
     /// A random plan for a seed: one to three pools, tight or roomy. For even seeds some pools run scopes,
-    /// and the clock is set now and then.
+    /// half of them with containers for their jobs, and the clock is set now and then.
     public static func plan(for seed: UInt64) -> Plan {
         var random = SplitMix(seed: seed ^ 0x0B5E)
         var drivers = SplitMix(seed: seed ^ 0x5C09E)
+        var executors = SplitMix(seed: seed ^ 0xE8EC)
         let tags = [["a"], ["a", "b"], ["b", "c"]]
         let pools = (0..<1 + random.below(3)).map { index -> Pool in
             var pool = Pool(name: "p\(index)")
@@ -86,7 +95,10 @@ public final class Simulation: @unchecked Sendable {
             pool.maxJobs = random.chance(0.3) ? 1 : 0
             pool.cooldown = .seconds(random.chance(0.5) ? 300 : 20)
             pool.stopTimeout = .seconds(120)
-            if seed.isMultiple(of: 2), drivers.chance(0.6) { pool.driver = .scope }
+            if seed.isMultiple(of: 2), drivers.chance(0.6) {
+                pool.driver = .scope
+                if executors.chance(0.5) { pool.configuredExecutor = .docker }
+            }
             return pool
         }
         let budget = HostBudget(memory: random.chance(0.3) ? Int64(2 + random.below(4)) << 30 : nil)
@@ -96,7 +108,17 @@ public final class Simulation: @unchecked Sendable {
         if seed % 5 == 1 { rates.hiddenProject = 0.3 }
         if seed % 7 == 2 { rates.startsOver = 1 }
         if seed % 8 == 6 { rates.newSockets = 2 }
-        return Plan(pools: pools, budget: budget, pollInterval: random.chance(0.1) ? .seconds(5) : .seconds(30), rates: rates)
+        var plan = Plan(pools: pools, budget: budget, pollInterval: random.chance(0.1) ? .seconds(5) : .seconds(30), rates: rates)
+        if seed % 3 == 1 { plan.addHardware(SplitMix(seed: seed ^ 0x6B0)) }
+        if seed % 3 == 2 { plan.addHosts(SplitMix(seed: seed ^ 0x4057)) }
+        return plan
+    }
+
+    /// Changes a pool of the configuration, as an operator does.
+    public func reconfigure(_ pool: Int, _ change: (inout Pool) -> Void) {
+        guard let daemon else { return }
+        change(&pools[pool])
+        Task { await self.tellSettings(daemon) }
     }
 
     // MARK: Running
@@ -123,11 +145,12 @@ public final class Simulation: @unchecked Sendable {
         let life = world.generation
         world.note("the daemon starts, life \(lives)")
         let world = world
+        var drivers: [Place: any RunnerDriver] = [Place(.local, .scope): SimulatedScopeDriver(world: world)]
+        for engine in world.engines { drivers[Place(engine.host, .container)] = SimulatedDriver(world: world, engine: engine) }
+        let surveyors = world.engines.map { ($0.host, SimulatedSurveyor(world: world, engine: $0)) }
         let coordinator = Coordinator(
-            settings, forges: [.default: SimulatedForge(world: world)],
-            drivers: [
-                Place(.local, .container): SimulatedDriver(world: world), Place(.local, .scope): SimulatedScopeDriver(world: world),
-            ], store: SimulatedStore(world: world), clock: SimulatedClock(world: world, life: life),
+            settings, forges: [.default: SimulatedForge(world: world)], drivers: drivers,
+            surveyors: Dictionary(uniqueKeysWithValues: surveyors), store: SimulatedStore(world: world), clock: SimulatedClock(world: world, life: life),
             log: Logger(label: "simulation") { _ in StoryLogHandler(world: world, life: life) }, seed: world.random.next(),
             watch: { [unowned self] state in if life == self.world.generation { self.oracle.watch(state) } })
         Task {
@@ -145,7 +168,8 @@ public final class Simulation: @unchecked Sendable {
     private func crashed() {
         daemon = nil
         isEvacuating = false
-        world.engine.isEvacuated = false
+        for engine in world.engines { engine.isEvacuated = false }
+        world.hosts.forgetOrders()
         oracle.forget()
         if world.strikes("power lost too", world.rates.crash > 0 ? 0.2 : 0) { world.engine.losePower() }
         world.setClock()
@@ -166,7 +190,10 @@ public final class Simulation: @unchecked Sendable {
         }
         let life = world.generation
         Task {
-            do { try await daemon.receive(webhook: body) } catch { return self.world.count("webhook answered 503") }
+            let isOnDisk: Bool
+            do { isOnDisk = try await daemon.receive(webhook: body) } catch { return self.world.count("webhook answered 503") }
+            // A poll finds it, which the fifth rule watches.
+            guard isOnDisk else { return self.world.count("webhook taken that is left to a poll") }
             guard life == self.world.generation else { return }
             guard self.world.gitlab.isOfToday(job) else { return }
             self.world.check(
@@ -206,6 +233,19 @@ public final class Simulation: @unchecked Sendable {
                 }
             }
         }
+        for engine in world.remote {
+            for _ in 0..<Int(world.rates.cuts) {
+                world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) {
+                    engine.cut(for: self.world.random.between(5000, 1_500_000))
+                }
+            }
+            if world.random.chance(0.3) {
+                world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) {
+                    self.world.count("host lost its power")
+                    engine.losePower()
+                }
+            }
+        }
         for _ in 0..<Int(world.rates.orders) {
             world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.order() }
         }
@@ -214,6 +254,12 @@ public final class Simulation: @unchecked Sendable {
         }
         for _ in 0..<Int(world.rates.newSockets) {
             world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.world.engine.renewSocket() }
+        }
+        for _ in 0..<Int(world.rates.lostHardware) {
+            world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) {
+                let time = self.world.random.between(10_000, 900_000)
+                if self.world.random.chance(0.5) { self.world.hardware.loseGPU(for: time) } else { self.world.hardware.loseEmulators(for: time) }
+            }
         }
         if world.random.chance(outages > 0 ? 0.3 : 0) {
             world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.gitlab.forgetARegistration() }
@@ -224,13 +270,22 @@ public final class Simulation: @unchecked Sendable {
     private func order() {
         guard let daemon else { return }
         let pool = pools[world.random.below(pools.count)].name
-        let runner = world.engine.containers.keys.sorted().first
-        switch world.random.below(8) {
+        let runner = world.containers.map(\.spec.runner).sorted().first
+        switch world.random.below(world.remote.isEmpty ? 8 : 10) {
+        case 8, 9:
+            let host = world.remote[world.random.below(world.remote.count)].host
+            world.hosts.drain(host, true)
+            Task { try? await daemon.setDrained(host: host.name, true) }
+            let life = world.generation
+            world.after(world.random.between(10_000, 900_000)) {
+                self.world.hosts.drain(host, false)
+                if life == self.world.generation { Task { try? await daemon.setDrained(host: host.name, false) } }
+            }
         case 0: Task { _ = try? await daemon.spawn(pool: pool) }
         case 1: if let runner { Task { _ = try? await daemon.dismiss(runner, force: false) } }
         case 2:
             guard let runner else { return }
-            world.engine.forced.insert(runner)
+            world.engine(of: runner)?.forced.insert(runner)
             Task { _ = try? await daemon.dismiss(runner, force: true) }
         case 3:
             Task { try? await daemon.setPaused(pool: pool, true) }
@@ -246,11 +301,17 @@ public final class Simulation: @unchecked Sendable {
         case 6:
             let index = world.random.below(pools.count)
             (pools[index].maxRunners, pools[index].cooldown) = (1 + world.random.below(5), world.random.between(5000, 300_000))
+            if plan.gpus > 0, pools[index].driver == .container, world.random.chance(0.5) {
+                pools[index].hardware.architecture = pools[index].hardware.architecture == nil ? .arm64 : nil
+                pools[index].configuredExecutor = .shell
+            }
             Task { await self.tellSettings(daemon) }
         default:
             isEvacuating = true
-            world.engine.isEvacuated = true
-            world.engine.forced.formUnion(world.engine.containers.keys)
+            for engine in world.engines {
+                engine.isEvacuated = true
+                engine.forced.formUnion(engine.containers.keys)
+            }
             Task { _ = await daemon.evacuate(within: .seconds(30)) }
             let life = world.generation
             world.after(world.random.between(30_000, 300_000)) { if life == self.world.generation { self.world.crash("after an evacuation") } }
@@ -278,10 +339,11 @@ public final class Simulation: @unchecked Sendable {
         await daemon.reload(settings)
         guard isQuietTime else { return }
         for pool in pools { try? await daemon.setPaused(pool: pool.name, false) }
+        for engine in world.remote { try? await daemon.setDrained(host: engine.host.name, false) }
     }
 
     private var settings: Coordinator.Configuration {
-        .init(.init(pools: pools, budget: plan.budget, pollInterval: plan.pollInterval), version: "simulated")
+        .init(.init(pools: pools, hosts: plan.hosts.isEmpty ? nil : plan.hosts, budget: plan.budget, pollInterval: plan.pollInterval), version: "simulated")
     }
 
     // MARK: The verdict
@@ -289,7 +351,7 @@ public final class Simulation: @unchecked Sendable {
     private func canBeServed(_ tags: [String]) -> Bool { pools.contains { $0.serves(tags: tags) } }
 
     private func isQuiet() -> Bool {
-        world.gitlab.runners.isEmpty && world.engine.containers.isEmpty && world.disk.liveRunners.isEmpty
+        world.gitlab.runners.isEmpty && world.containers.isEmpty && world.engine.leftovers.isEmpty && world.disk.liveRunners.isEmpty
             && world.gitlab.jobs.values.allSatisfy { job in
                 job.status.isOver
                     || (!canBeServed(job.tags) && job.status == .pending
@@ -298,7 +360,8 @@ public final class Simulation: @unchecked Sendable {
     }
 
     private func judge() {
-        for container in world.engine.containers.keys.sorted() { world.check(false, "orphan: the container \(container) is left") }
+        for container in world.containers.map(\.spec.runner).sorted() { world.check(false, "orphan: the container \(container) is left") }
+        for runner in world.engine.leftovers.sorted() { world.check(false, "orphan: containers of a job of \(runner) are left") }
         for runner in world.gitlab.runners.values.sorted(by: { $0.id < $1.id }) {
             world.check(false, "ghost: the registration \(runner.description) is left")
         }
@@ -323,7 +386,7 @@ public struct GitLabControl {
 
     public func cancel(_ job: Int64) {
         world.gitlab.set(job, .canceled)
-        world.engine.cancelled(job)
+        for engine in world.engines { engine.cancelled(job) }
     }
 
     /// Somebody else's runner has the job before ours.
@@ -350,7 +413,11 @@ public struct GitLabControl {
 
     public func after(_ time: Duration, _ body: @escaping () -> Void) { world.after(time, body) }
     public var registrations: Int { world.gitlab.runners.count }
-    public var containers: Int { world.engine.containers.count }
+    public var containers: Int { world.containers.count }
+    public func containers(on host: String) -> Int { world.engines.first { $0.host.name == host }?.containers.count ?? 0 }
+    /// How many have been made there so far.
+    public func everContainers(on host: String) -> Int { world.engines.first { $0.host.name == host }?.made ?? 0 }
+    public func cut(_ host: String, for time: Duration) { world.engines.first { $0.host.name == host }?.cut(for: time) }
     public var mostContainersAtOnce: Int { world.engine.mostAtOnce }
     public func status(of job: Int64) -> String { world.gitlab.jobs[job]?.status.rawValue ?? "" }
     /// After what time the job that was queued first was over.

@@ -32,8 +32,12 @@ public struct FaultRates: Sendable {
     public var startsOver = 0.0
     /// The engine is restarted with another socket, in an hour.
     public var newSockets = 0.0
+    /// A GPU or the emulators are gone for a while, in an hour.
+    public var lostHardware = 0.0
     /// The clock is set, up to two days either way, while no daemon runs.
     public var clockSet = 0.0
+    /// Other hosts can't be reached for a while, each in an hour; what runs there goes on.
+    public var cuts = 0.0
     public init() {}
     public static let none: FaultRates = {
         var rates = FaultRates()
@@ -79,6 +83,13 @@ public final class World: @unchecked Sendable {
 
     lazy var gitlab = SimulatedGitLab(world: self)
     lazy var engine = SimulatedEngine(world: self)
+    /// Those of other hosts.
+    var remote: [SimulatedEngine] = []
+    var engines: [SimulatedEngine] { [engine] + remote }
+    var containers: [SimulatedEngine.Container] { engines.flatMap(\.containers.values) }
+    func engine(of runner: RunnerID) -> SimulatedEngine? { engines.first { $0.containers[runner] != nil } }
+    lazy var hardware = SimulatedHardware(world: self)
+    lazy var hosts = SimulatedHosts(world: self)
     lazy var disk = SimulatedDisk(world: self)
 
     public init(seed: UInt64, rates: FaultRates) {

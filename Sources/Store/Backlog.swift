@@ -7,6 +7,8 @@ struct Backlog {
         case job(JobRef)
         case runner(RunnerID)
         case pool(String)
+        case host(String)
+        case engine(String)
         case image(HostID, String)
     }
 
@@ -23,6 +25,8 @@ struct Backlog {
             case .job(let job): latest[.job(job.id)] = change
             case .runner(let runner): latest[.runner(runner.id)] = change
             case .pool(let name, _): latest[.pool(name)] = change
+            case .host(let name, _): latest[.host(name)] = change
+            case .engine(let host, _): latest[.engine(host)] = change
             case .image(let use): latest[.image(use.host, use.image)] = change
             case .imageGone(let host, let image): latest[.image(host, image)] = change
             case .history: history.append(change)

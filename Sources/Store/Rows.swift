@@ -11,13 +11,15 @@ enum Rows {
                 db,
                 """
                 INSERT OR REPLACE INTO jobs (gitlab, id, project_id, project, name, stage, ref, status, tags, runner_id,
-                failure_reason, created_at, first_seen, pending_at, running_at, finished_at, waiting_reason)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                failure_reason, created_at, first_seen, pending_at, running_at, finished_at, waiting_reason, cpu_seconds, peak_memory, memory_kills,
+                measured_seconds, memory_limit)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     job.id.forge.name, job.id.id, job.projectID, job.projectPath, job.name, job.stage, job.ref, job.status.rawValue,
                     job.tags.map(encode), job.runnerID, job.failureReason, job.createdAt?.iso8601, job.firstSeen.iso8601,
-                    job.pendingAt?.iso8601, job.runningAt?.iso8601, job.finishedAt?.iso8601, job.waitingReason,
+                    job.pendingAt?.iso8601, job.runningAt?.iso8601, job.finishedAt?.iso8601, job.waitingReason, job.usage?.cpuSeconds,
+                    job.usage?.peakMemory, job.usage?.memoryKills, job.usage?.measuredSeconds, job.usage?.memoryLimit,
                 ])
         case .runner(let runner):
             try statement(
@@ -26,8 +28,8 @@ enum Rows {
                 INSERT OR REPLACE INTO runners (id, name, pool, driver, status, phase, gitlab_id, container_id, launched_for,
                 current_job, jobs_done, cpus, memory, requested_at, started_at, contacted_at, idle_since,
                 stopping_at, removed_at, last_seen, reason, failed, gitlab, host, start_timeout_ms, stop_timeout_ms, stop_signal, max_jobs, tags, run_untagged,
-                executor, memory_limit, short_token)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                executor, memory_limit, short_token, architecture, emulated, gpu, gpus, gpu_share, resources)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     runner.id, runner.name, runner.pool, runner.driver.rawValue, runner.status, runner.phase.rawValue, runner.gitlabID,
@@ -37,6 +39,8 @@ enum Rows {
                     runner.removedAt?.iso8601, runner.lastSeen.iso8601, runner.reason, runner.failed, runner.forge.name, runner.place.host.name,
                     runner.terms.startTimeout.milliseconds, runner.terms.stopTimeout.milliseconds, runner.terms.stopSignal, runner.terms.maxJobs,
                     runner.terms.tags.map(encode), runner.terms.runUntagged, runner.terms.executor.rawValue, runner.terms.memoryLimit, runner.shortToken,
+                    runner.equipment.architecture?.rawValue, runner.equipment.isEmulated, runner.equipment.vendor?.rawValue,
+                    encode(runner.equipment.gpus), runner.equipment.share, encode(runner.equipment.resources),
                 ])
         case .history(let entry):
             try statement(
@@ -44,6 +48,12 @@ enum Rows {
                 [entry.runner, entry.at.iso8601, entry.event, entry.detail])
         case .pool(let name, let paused):
             try statement(db, "INSERT OR REPLACE INTO pools (name, paused) VALUES (?, ?)", [name, paused])
+        case .host(let name, let drained):
+            try statement(
+                db, "INSERT INTO hosts (name, drained) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET drained = excluded.drained", [name, drained])
+        case .engine(let host, let address):
+            try statement(
+                db, "INSERT INTO hosts (name, engine) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET engine = excluded.engine", [host, address])
         case .image(let use):
             try statement(db, "INSERT OR REPLACE INTO images (host, image, last_used) VALUES (?, ?, ?)", [use.host.name, use.image, use.at.iso8601])
         case .imageGone(let host, let image):
@@ -66,7 +76,16 @@ enum Rows {
         job.runningAt = time(row["running_at"])
         job.finishedAt = time(row["finished_at"])
         job.waitingReason = row["waiting_reason"]
+        job.usage = usage(row)
         return job
+    }
+
+    /// nil where the job was not measured.
+    static func usage(_ row: Row) -> JobUsage? {
+        guard let memory = row["peak_memory"] as Int64? else { return nil }
+        return JobUsage(
+            cpuSeconds: row["cpu_seconds"] ?? 0, peakMemory: memory, memoryKills: row["memory_kills"], measuredSeconds: row["measured_seconds"] ?? 0,
+            memoryLimit: row["memory_limit"])
     }
 
     static func runner(_ row: Row) -> Runner {
@@ -80,6 +99,10 @@ enum Rows {
             phase: Runner.Phase(rawValue: row["phase"]) ?? .ended,
             cpus: row["cpus"], memory: row["memory"],
             requestedAt: time(row["requested_at"]) ?? Timestamp(milliseconds: 0))
+        runner.equipment = Equipment(
+            architecture: (row["architecture"] as String?).flatMap(Architecture.init(rawValue:)), isEmulated: row["emulated"],
+            vendor: (row["gpu"] as String?).flatMap(GPUVendor.init(rawValue:)), gpus: decode(row["gpus"]) ?? [], share: row["gpu_share"],
+            resources: decode(row["resources"]) ?? [:])
         runner.gitlabID = row["gitlab_id"]
         runner.shortToken = row["short_token"]
         runner.containerID = row["container_id"]
@@ -100,11 +123,10 @@ enum Rows {
     static func time(_ text: String?) -> Timestamp? { text.flatMap { Timestamp(iso8601: $0) } }
 
     /// A JSON array, because a tag may hold any character.
-    private static func encode(_ tags: [String]) -> String {
-        (try? JSONEncoder().encode(tags)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+    static func encode(_ value: some Encodable) -> String {
+        // Names and numbers: they always can be.
+        (try? JSONEncoder().encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
     }
 
-    private static func decode(_ text: String) -> [String]? {
-        try? JSONDecoder().decode([String].self, from: Data(text.utf8))
-    }
+    static func decode<T: Decodable>(_ text: String) -> T? { try? JSONDecoder().decode(T.self, from: Data(text.utf8)) }
 }

@@ -81,6 +81,52 @@ enum Schema {
                         seq INTEGER PRIMARY KEY, runner TEXT NOT NULL UNIQUE, at TEXT NOT NULL, bytes INTEGER NOT NULL, gzip BLOB NOT NULL)
                     """)
         }
+        migrator.registerMigration("7: architectures and GPUs") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE runners ADD COLUMN architecture TEXT;
+                    ALTER TABLE runners ADD COLUMN emulated INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE runners ADD COLUMN gpu TEXT;
+                    ALTER TABLE runners ADD COLUMN gpus TEXT NOT NULL DEFAULT '[]';
+                    ALTER TABLE runners ADD COLUMN gpu_share INTEGER NOT NULL DEFAULT 1;
+                    """)
+        }
+        migrator.registerMigration("8: looking back") { db in
+            try db.execute(
+                sql: """
+                    CREATE INDEX jobs_running_at ON jobs (running_at);
+                    CREATE INDEX jobs_finished_at ON jobs (finished_at);
+                    CREATE INDEX runners_contacted_at ON runners (contacted_at);
+                    CREATE INDEX runners_failed ON runners (removed_at) WHERE failed;
+                    """)
+        }
+        migrator.registerMigration("9: what jobs used, and days") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE jobs ADD COLUMN cpu_seconds REAL;
+                    ALTER TABLE jobs ADD COLUMN peak_memory INTEGER;
+                    ALTER TABLE jobs ADD COLUMN memory_kills INTEGER;
+                    ALTER TABLE jobs ADD COLUMN measured_seconds REAL;
+                    ALTER TABLE jobs ADD COLUMN memory_limit INTEGER;
+                    CREATE INDEX jobs_of_a_name ON jobs (gitlab, project_id, name, finished_at) WHERE peak_memory IS NOT NULL;
+                    CREATE INDEX runners_gitlab_id ON runners (gitlab, gitlab_id);
+                    CREATE TABLE job_days (
+                        day TEXT NOT NULL, gitlab TEXT NOT NULL, pool TEXT NOT NULL, project TEXT NOT NULL, tags TEXT NOT NULL, jobs INTEGER NOT NULL,
+                        succeeded INTEGER NOT NULL, failed INTEGER NOT NULL, run_seconds REAL NOT NULL, measured INTEGER NOT NULL,
+                        cpu_seconds REAL NOT NULL, peak_memory INTEGER NOT NULL, waits TEXT NOT NULL,
+                        PRIMARY KEY (day, gitlab, pool, project, tags)) WITHOUT ROWID;
+                    CREATE TABLE runner_days (
+                        day TEXT NOT NULL, pool TEXT NOT NULL, started INTEGER NOT NULL, failed INTEGER NOT NULL, seconds REAL NOT NULL,
+                        busy_seconds REAL NOT NULL, spawns TEXT NOT NULL, PRIMARY KEY (day, pool)) WITHOUT ROWID;
+                    """)
+        }
+        migrator.registerMigration("10: hosts") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE hosts (name TEXT PRIMARY KEY, drained INTEGER NOT NULL DEFAULT 0, engine TEXT) WITHOUT ROWID;
+                    ALTER TABLE runners ADD COLUMN resources TEXT NOT NULL DEFAULT '{}';
+                    """)
+        }
         return migrator
     }
 }

@@ -16,9 +16,11 @@ public final class SQLiteStore: StateStore {
     private let queue: WriteQueue
 
     /// Opens or makes the database.
-    /// - Parameter gitlab: the name of the GitLab whose jobs and runners were written before GitLabs had names.
+    /// - Parameters:
+    ///   - gitlab: the name of the GitLab whose jobs and runners were written before GitLabs had names.
+    ///   - wrote: told how long each write of changes took, whether it worked or not.
     /// - Throws: `Unusable` when the file can't be opened or is no database of ours. Nothing is overwritten.
-    public init(path: String, gitlab: String = ForgeID.default.name) throws {
+    public init(path: String, gitlab: String = ForgeID.default.name, wrote: (@Sendable (Duration) -> Void)? = nil) throws {
         var configuration = GRDB.Configuration()
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
@@ -35,6 +37,8 @@ public final class SQLiteStore: StateStore {
             try migrator.migrate(database)
             self.database = database
             queue = WriteQueue { changes in
+                let began = ContinuousClock.now
+                defer { wrote?(ContinuousClock.now - began) }
                 try await database.write { db in
                     for change in changes { try Rows.write(change, db) }
                 }
@@ -107,6 +111,11 @@ public final class SQLiteStore: StateStore {
                 instance: instance, jobs: jobs.map(Rows.job), runners: runners.map(Rows.runner),
                 finishedJobs: finished.reversed().map { (JobRef(ForgeID($0["gitlab"]), $0["id"]), Rows.time($0["created_at"])) },
                 pausedPools: Set(paused),
+                drainedHosts: Set(try String.fetchAll(db, sql: "SELECT name FROM hosts WHERE drained").map { HostID($0) }),
+                engines: Dictionary(
+                    uniqueKeysWithValues: try Row.fetchAll(db, sql: "SELECT name, engine FROM hosts WHERE engine IS NOT NULL").map {
+                        (HostID($0["name"]), $0["engine"])
+                    }),
                 images: try Row.fetchAll(db, sql: "SELECT * FROM images").map {
                     ImageUse(host: HostID($0["host"]), image: $0["image"], at: Rows.time($0["last_used"]) ?? Timestamp(milliseconds: 0))
                 })
@@ -131,6 +140,16 @@ public final class SQLiteStore: StateStore {
     public func recentJobs(limit: Int) async throws -> [Job] {
         try await database.read { db in
             try Row.fetchAll(db, sql: "SELECT * FROM jobs ORDER BY first_seen DESC, id DESC LIMIT ?", arguments: [limit]).map(Rows.job)
+        }
+    }
+
+    /// As `StateStore.endedJobs`.
+    /// - Throws: SQLite's error.
+    public func endedJobs(limit: Int) async throws -> [Job] {
+        try await database.read { db in
+            // The index of ends has no rows to sort. A job that runs has no end.
+            try Row.fetchAll(db, sql: "SELECT * FROM jobs WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, id DESC LIMIT ?", arguments: [limit])
+                .map(Rows.job)
         }
     }
 

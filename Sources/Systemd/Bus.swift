@@ -141,6 +141,10 @@ final class Message {
         try container("a", "s") { for text in texts { try append(text) } }
     }
 
+    func append(bytes: [UInt8]) throws {
+        try Bus.check("writing bytes", bytes.withUnsafeBytes { sd_bus_message_append_array(handle, Self.code("y"), $0.baseAddress, $0.count) })
+    }
+
     // MARK: Reading
 
     /// A string, an object path or a signature; nil at the end of an array.

@@ -147,12 +147,28 @@ public final class UnitManager: Sendable {
         case unit = "Unit"
         case service = "Service"
         case scope = "Scope"
+        case socket = "Socket"
         var interface: String { "org.freedesktop.systemd1.\(rawValue)" }
     }
 
     /// A property of type string, such as `ActiveState`.
     public func text(_ property: String, of unit: String, _ kind: Kind) async throws -> String {
         try await perform { try Self.property($0, property, of: unit, kind, type: "s").text() ?? "" }
+    }
+
+    /// The addresses of a socket unit's `ListenStream=`, as systemd shows them: `[::]:8080`, or a path. None where there is no such unit.
+    public func listeningStreams(of unit: String) async throws -> [String] {
+        try await perform { bus in
+            let reply = try Self.property(bus, "Listen", of: unit, .socket, type: "a(ss)")
+            var found: [String] = []
+            _ = try reply.enter("a", "(ss)")
+            while try reply.enter("r", "ss") {
+                let kind = try reply.text()
+                if let address = try reply.text(), kind == "Stream" { found.append(address) }
+                try reply.leave()
+            }
+            return found
+        }
     }
 
     /// A property of type int32, such as `ExecMainStatus`, or uint32 where its name ends in `PID`.

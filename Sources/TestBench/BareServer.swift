@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A small HTTP/1.1 server for tests, on a Unix socket. Each connection has a thread of its own, and the handler writes the
+/// A small HTTP/1.1 server for tests, on a Unix socket or a port of 127.0.0.1. Each connection has a thread of its own, and the handler writes the
 /// answer itself, byte for byte: whole, cut short, endless, or never.
 public final class BareServer: Sendable {
     /// A request, read whole.
@@ -18,8 +18,10 @@ public final class BareServer: Sendable {
 
     public typealias Handler = @Sendable (Request, BareConnection) -> Void
 
-    /// Where it listens.
+    /// Where it listens; empty for a port.
     public let path: String
+    /// The port; 0 for a socket.
+    public let port: Int
     private let listening: Int32
     private let connections = Mutex<[ObjectIdentifier: BareConnection]>([:])
     private let accepted = Atomic<Int>(0)
@@ -28,22 +30,40 @@ public final class BareServer: Sendable {
     /// Listens at once.
     /// - Parameter handler: called for each request on its connection's thread. When it returns, the next request of the
     ///   connection is read, unless it closed the connection.
-    public init(path: String, handler: @escaping Handler) throws {
-        self.path = path
+    public convenience init(path: String, handler: @escaping Handler) throws {
         unlink(path)
-        listening = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
-        let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listening, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+        try self.init(AF_UNIX, address, path: path, handler)
+    }
+
+    /// The same on a port that the kernel chooses.
+    public convenience init(onPortWith handler: @escaping Handler) throws {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        try self.init(AF_INET, address, path: "", handler)
+    }
+
+    private init<Address>(_ family: Int32, _ address: Address, path: String, _ handler: @escaping Handler) throws {
+        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)
+        let bound = withUnsafePointer(to: address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<Address>.size)) }
         }
-        guard bound == 0, listen(listening, 64) == 0 else {
+        guard bound == 0, listen(descriptor, 64) == 0 else {
             let code = errno
-            close(listening)
+            close(descriptor)
             throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO)
         }
-        let descriptor = listening
+        var (name, length) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
+        if family == AF_INET {
+            _ = withUnsafeMutablePointer(to: &name) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+            }
+        }
+        port = Int(UInt16(bigEndian: name.sin_port))
+        (self.path, listening) = (path, descriptor)
         Thread { [weak self] in
             // Closed here and nowhere else: by then nobody accepts on its number, which the next server may get.
             defer { close(descriptor) }
@@ -74,7 +94,7 @@ public final class BareServer: Sendable {
         guard isStopped.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else { return }
         // Ends the accept; closing alone would not.
         shutdown(listening, Int32(SHUT_RDWR))
-        unlink(path)
+        if !path.isEmpty { unlink(path) }
         for connection in connections.withLock({ $0.values.map { $0 } }) { connection.end() }
     }
 }
@@ -84,6 +104,8 @@ public final class BareConnection: @unchecked Sendable {
     private let descriptor: Int32
     private let isOpen = Atomic<Bool>(true)
     private var rest: [UInt8] = []
+    /// Sent with each answer from now on, such as `Api-Version: 1.41`.
+    public var headers: [String] = []
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
     deinit { close(descriptor) }
@@ -121,7 +143,7 @@ public final class BareConnection: @unchecked Sendable {
     /// Sends an answer whole.
     @discardableResult
     public func answer(_ status: Int, _ body: String = "", headers: [String] = []) -> Bool {
-        let head = ["HTTP/1.1 \(status) Status", "Content-Length: \(body.utf8.count)"] + headers
+        let head = ["HTTP/1.1 \(status) Status", "Content-Length: \(body.utf8.count)"] + self.headers + headers
         return send(Array((head.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8))
     }
 

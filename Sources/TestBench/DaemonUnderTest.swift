@@ -1,7 +1,9 @@
 import ControlModel
 import Foundation
 import FakeGitLab
+import Fleet
 import HTTPTransfer
+import HostProbe
 
 /// The real daemon as a process, in a folder of its own.
 public actor DaemonUnderTest {
@@ -12,18 +14,23 @@ public actor DaemonUnderTest {
     /// Random for each daemon.
     public nonisolated let webhookSecret = "hook-secret-\(UInt64.random(in: 0 ... .max))"
     private let program: String
+    private let environment: [String: String]
     private let http = HTTPClient()
     private var child: Child?
 
     /// Writes the configuration; `start` starts the daemon.
     /// - Parameters:
     ///   - settings: TOML that follows the sections `[gitlab]`, `[listen]`, `[state]` and `[engine]`.
+    ///   - engine: the path of its socket; nil leaves the daemon to look for one.
     ///   - gitlabSettings: more keys of `[gitlab]`.
+    ///   - listenSettings: more keys of `[listen]`.
+    ///   - environment: added to our own.
     public init(
-        program: String, directory: String, gitlab: String, token: String, engine: String, pollInterval: String = "5s", settings: String,
-        gitlabSettings: String = ""
+        program: String, directory: String, gitlab: String, token: String, engine: String?, pollInterval: String = "5s", settings: String,
+        gitlabSettings: String = "", listenSettings: String = "", environment: [String: String] = [:]
     ) throws {
         self.program = program
+        self.environment = environment
         self.directory = directory
         port = try freePort()
         let manager = FileManager.default
@@ -43,10 +50,11 @@ public actor DaemonUnderTest {
             [listen]
             http = "127.0.0.1:\(port)"
             control = "\(directory)/control.sock"
+            \(listenSettings)
             [state]
             directory = "\(directory)/state"
             [engine]
-            socket = "\(engine)"
+            \(engine.map { "socket = \"\($0)\"" } ?? "")
 
             """
         try (text + settings + "\n").write(toFile: "\(directory)/autogit.toml", atomically: true, encoding: .utf8)
@@ -58,22 +66,41 @@ public actor DaemonUnderTest {
     public nonisolated var logPath: String { "\(directory)/daemon.log" }
     /// The content of that file.
     public nonisolated var log: String { (try? String(contentsOfFile: logPath, encoding: .utf8)) ?? "" }
+    /// What `probe` found, as root's units have it in /run/autogit.
+    public nonisolated var hostFile: String { "\(directory)/host.json" }
     /// nil while it doesn't run.
     public var pid: Int32? { child?.pid }
 
     /// Starts it and waits until it answers.
-    /// - Throws: `NotRunning` with the end of its log when it ends, or does not answer within 30 s.
+    /// - Throws: `NotRunning` with the end of its log when it ends, or does not answer within five minutes.
     public func start() async throws {
-        let child = try await Child.start(program, ["--config", "\(directory)/autogit.toml"], log: logPath)
+        let probed = FileManager.default.fileExists(atPath: hostFile) ? ["--host-file", hostFile] : []
+        let child = try await Child.start(program, ["--config", "\(directory)/autogit.toml"] + probed, environment: environment, log: logPath)
         self.child = child
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(300)
         while true {
-            if (try? await http.send(HTTPRequest("GET", "\(url)/runners", timeout: .seconds(2))))?.isSuccess == true { return }
+            let answer = try? await http.send(HTTPRequest("GET", "\(url)/runners", timeout: .seconds(2)))
+            // It may want a token.
+            if let answer, answer.isSuccess || answer.status == 401 { return }
             guard child.isRunning, ContinuousClock.now < deadline else {
                 throw NotRunning(description: "autogitd did not start:\n\(log.suffix(3000))")
             }
             try await Task.sleep(for: .milliseconds(20))
         }
+    }
+
+    /// Has this machine looked at, as root's units do where there is systemd. Without it the daemon knows no emulators and GPUs.
+    /// - Parameter kept: the GPUs that the daemon is told of; those of others who test on this machine come and go.
+    /// - Returns: all that was found.
+    @discardableResult
+    public func probe(keeping kept: @Sendable (GPU) -> Bool = { _ in true }) async throws -> ProbedHost {
+        let ran = try await run(program, ["--probe-host", hostFile])
+        guard ran.exited, ran.code == 0 else { throw NotRunning(description: "autogitd --probe-host failed: \(ran.out)") }
+        let found = try ProbedHost.read(path: hostFile)
+        var told = found
+        told.gpus.removeAll { !kept($0) }
+        try told.write(to: hostFile)
+        return found
     }
 
     /// The daemon did not come up.
@@ -93,7 +120,7 @@ public actor DaemonUnderTest {
 
     /// Decodes the answer to a GET on the public address, whatever its status.
     public func get<T: Decodable & Sendable>(_ path: String, as type: T.Type) async throws -> T {
-        let answer = try await http.send(HTTPRequest("GET", url + path, timeout: .seconds(10)))
+        let answer = try await http.send(HTTPRequest("GET", url + path, timeout: .seconds(60)))
         return try JSONDecoder().decode(type, from: Data(answer.body))
     }
 
@@ -107,13 +134,13 @@ public actor DaemonUnderTest {
             HTTPRequest(method, "http://autogit\(path)", body: body.map { Array($0.utf8) }, unixSocket: "\(directory)/control.sock", timeout: .seconds(30)))
     }
 
-    /// Waits up to 20 s until the daemon has no runner left. GitLab forgets a runner shortly before the daemon does.
+    /// Waits up to five minutes until the daemon has no runner left. GitLab forgets a runner shortly before the daemon does.
     /// - Returns: whether none is left.
-    public func isEmptied() async throws -> Bool { try await hasRunners(within: .seconds(20), \.isEmpty) }
+    public func isEmptied() async throws -> Bool { try await hasRunners(within: .seconds(300), \.isEmpty) }
 
     /// Waits until the daemon's runners are as they are wanted.
     /// - Returns: whether they were.
-    public func hasRunners(within time: Duration = .seconds(60), _ test: @Sendable ([RunnerView]) -> Bool) async throws -> Bool {
+    public func hasRunners(within time: Duration = .seconds(600), _ test: @Sendable ([RunnerView]) -> Bool) async throws -> Bool {
         let deadline = ContinuousClock.now + time
         while try await !test(runners()) {
             guard ContinuousClock.now < deadline else { return false }

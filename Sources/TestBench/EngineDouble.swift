@@ -49,11 +49,14 @@ public final class EngineDouble: Sendable {
         var hanging: Set<String> = []
         var log = Log.silent
         var eventStreamsThatEnd = 0
+        var speaks: ClosedRange<Int>?
     }
 
     /// Where it listens.
     public let socket: String
     public let seen = Happenings<Event>()
+    /// The versions of the API in which it was called, such as `1.41`.
+    public let versions = Happenings<String>()
     private let state = Mutex(State())
     private let server = Mutex<BareServer?>(nil)
 
@@ -78,15 +81,25 @@ public final class EngineDouble: Sendable {
     /// This many of the event streams that are opened from now on end at once.
     public func endEventStreams(_ count: Int) { state.withLock { $0.eventStreamsThatEnd = count } }
 
+    /// Speaks these versions of the API from now on, and tells so: 44...52 for 1.44 to 1.52. A call in another is refused in Docker's words. As
+    /// long as this was not called, it takes any and tells none.
+    public func speak(_ versions: ClosedRange<Int>) { state.withLock { $0.speaks = versions } }
+
     private func serve(_ request: BareServer.Request, _ connection: BareConnection) {
         let target = request.target.split(separator: "?", maxSplits: 1)
         let query = target.count > 1 ? String(target[1]) : ""
         var parts = target[0].split(separator: "/").map(String.init)
-        if parts.first?.hasPrefix("v1.") == true { parts.removeFirst() }
+        let version = parts.first?.hasPrefix("v1.") == true ? String(parts.removeFirst().dropFirst()) : nil
         let name = parts.count > 1 ? parts[1] : ""
         let verb = parts.count > 2 ? parts[2] : ""
         let call = "\(request.method) /\(parts.first ?? "")" + (verb.isEmpty ? (["create", "json"].contains(name) ? "/\(name)" : "") : "/\(verb)")
         seen.note(.called(call))
+        if let version { versions.note(version) }
+        let speaks = state.withLock { $0.speaks }
+        if let speaks {
+            connection.headers = ["Api-Version: 1.\(speaks.upperBound)"]
+            if let refusal = version.flatMap({ Self.refusal(of: $0, speaks) }) { return _ = connection.answer(400, refusal) }
+        }
         if let answer = state.withLock({ $0.answers[call] }) {
             connection.answer(answer.status, answer.body)
             return
@@ -94,6 +107,8 @@ public final class EngineDouble: Sendable {
         if state.withLock({ $0.hanging.contains(call) }) { return connection.waitForEnd() }
         switch call {
         case "GET /_ping": connection.answer(200, "OK")
+        case "GET /version" where speaks != nil:
+            connection.answer(200, #"{"ApiVersion":"1.\#(speaks?.upperBound ?? 0)","MinAPIVersion":"1.\#(speaks?.lowerBound ?? 0)"}"#)
         case "GET /images/json": connection.answer(200, #"{"Id":"sha256:0"}"#)
         case "POST /volumes/create": connection.answer(201, "{}")
         case "POST /containers/create": create(request, name: query, connection)
@@ -107,6 +122,16 @@ public final class EngineDouble: Sendable {
         case "GET /events": events(connection)
         default: connection.answer(404, #"{"message":"the double knows no \#(call)"}"#)
         }
+    }
+
+    /// The words of dockerd's version middleware; nil where the version will do.
+    private static func refusal(of version: String, _ speaks: ClosedRange<Int>) -> String? {
+        guard let minor = Int(version.dropFirst(2)), !speaks.contains(minor) else { return nil }
+        let words =
+            minor < speaks.lowerBound
+            ? "client version \(version) is too old. Minimum supported API version is 1.\(speaks.lowerBound), please upgrade your client to a newer version"
+            : "client version \(version) is too new. Maximum supported API version is 1.\(speaks.upperBound)"
+        return #"{"message":"\#(words)"}"#
     }
 
     private func create(_ request: BareServer.Request, name query: String, _ connection: BareConnection) {

@@ -27,7 +27,7 @@ public final class Happenings<Event: Sendable & Equatable>: Sendable {
     /// Waits until the events so far match.
     /// - Parameter hang: after this long it counts as never; generous, because no verdict depends on a machine's speed.
     /// - Returns: false when it hung.
-    public func wait(hang: Duration = .seconds(60), until matches: @escaping @Sendable ([Event]) -> Bool) async -> Bool {
+    public func wait(hang: Duration = .seconds(600), until matches: @escaping @Sendable ([Event]) -> Bool) async -> Bool {
         let id = state.withLock { state in
             state.lastID += 1
             return state.lastID
@@ -48,5 +48,5 @@ public final class Happenings<Event: Sendable & Equatable>: Sendable {
     }
 
     /// Waits until an event has happened.
-    public func wait(for event: Event, hang: Duration = .seconds(60)) async -> Bool { await wait(hang: hang) { $0.contains(event) } }
+    public func wait(for event: Event, hang: Duration = .seconds(600)) async -> Bool { await wait(hang: hang) { $0.contains(event) } }
 }

@@ -24,6 +24,13 @@ public func run(_ program: String, _ arguments: [String]) async throws -> Ran {
     }
 }
 
+/// The processes that a process has started, and theirs.
+public func descendants(of pid: Int32) -> [Int32] {
+    let text = (try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)) ?? ""
+    let children = text.split(separator: " ").compactMap { Int32($0) }
+    return children + children.flatMap(descendants(of:))
+}
+
 /// The path of a program of this package, as it was built with the tests.
 public func product(_ name: String) -> String {
     let beside = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: name).path ?? ""

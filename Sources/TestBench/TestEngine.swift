@@ -23,7 +23,8 @@ public struct TestEngine: Sendable {
         let user = getuid() == 0 ? 1000 : getuid()
         var sockets = ["/run/user/\(user)/podman/podman.sock", "/run/user/\(user)/docker.sock"]
         if let host = ProcessInfo.processInfo.environment["DOCKER_HOST"], host.hasPrefix("unix://") { sockets.insert(String(host.dropFirst(7)), at: 1) }
-        guard let found = await Engine.firstAnswering(sockets, http: http).0 else { return nil }
+        let found = Engine(sockets: sockets, http: http)
+        guard (try? await found.ping()) != nil else { return nil }
         return TestEngine(socket: found.socket, engine: found, directory: nil, service: nil)
     }
 
@@ -55,14 +56,38 @@ public struct TestEngine: Sendable {
                 ], environment: environment, directory: directory), at: socket, directory, http)
     }
 
+    /// Another Podman, with containers of its own; the images of `shared` are its, too.
+    /// - Parameter name: names its storage, which is kept for the next run, and which one engine at a time can use.
+    /// - Throws: when it does not answer within ten seconds.
+    public static func startOther(_ name: String, http: HTTPClient = HTTPClient()) async throws -> TestEngine {
+        let first = "/var/tmp/autogit-engine-\(getuid())"
+        let directory = "\(first)-\(name)"
+        // Alone in a folder that is called as Podman's is in people's homes.
+        let folder = "\(directory)/run/podman"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let socket = "\(folder)/podman.sock"
+        unlink(socket)
+        let configuration = "\(directory)/containers.conf"
+        try machineSettings(directory).write(toFile: configuration, atomically: true, encoding: .utf8)
+        return try await start(
+            Service(
+                program: "podman",
+                arguments: [
+                    "--root", "\(directory)/storage", "--runroot", "\(directory)/run", "--tmpdir", "\(directory)/run/tmp", "--storage-driver", "overlay",
+                    "--storage-opt", "additionalimagestore=\(first)/storage", "system", "service", "--time=0", "unix://\(socket)",
+                ], environment: ["CONTAINERS_CONF": configuration], directory: directory), at: socket, directory, http)
+    }
+
     /// The other real engine, for the few tests that need it.
     public static let isDockerInstalled = FileManager.default.fileExists(atPath: "/usr/sbin/dockerd")
 
     /// Starts `dockerd` with a storage of its own, which is kept for the next run. It has no bridge and makes no firewall rules, so its
     /// containers share this machine's network.
-    /// - Parameter storage: names the storage, which one engine at a time can use.
+    /// - Parameters:
+    ///   - storage: names the storage, which one engine at a time can use.
+    ///   - more: further arguments, such as another address that it listens on.
     /// - Throws: when it does not answer within ten seconds.
-    public static func startDocker(storage: String = "docker", http: HTTPClient = HTTPClient()) async throws -> TestEngine {
+    public static func startDocker(storage: String = "docker", more: [String] = [], http: HTTPClient = HTTPClient()) async throws -> TestEngine {
         let directory = "/var/tmp/autogit-\(storage)-\(getuid())"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let socket = "\(directory)/docker.sock"
@@ -73,7 +98,7 @@ public struct TestEngine: Sendable {
                 arguments: [
                     "--data-root", "\(directory)/data", "--exec-root", "\(directory)/exec", "-H", "unix://\(socket)", "--pidfile", "\(directory)/pid",
                     "--iptables=false", "--ip6tables=false", "--bridge=none",
-                ], environment: [:], directory: directory), at: socket, directory, http)
+                ] + more, environment: [:], directory: directory), at: socket, directory, http)
     }
 
     /// The same engine behind another socket, which can be made anew without a restart of the engine itself: a relay that ends with this
@@ -170,7 +195,8 @@ public struct TestEngine: Sendable {
     /// Settings for containers in which Podman itself runs without cgroup v2, without systemd, or with low limits; none elsewhere.
     static func machineSettings(_ directory: String) -> String {
         let manager = FileManager.default
-        var engine = ["events_logger = \"file\""]
+        // Podman cuts this file at its bound, 1 MB by default, which a test that follows events must not meet.
+        var engine = ["events_logger = \"file\"", "events_logfile_max_size = \"200m\""]
         if !manager.fileExists(atPath: "/sys/fs/cgroup/cgroup.controllers") { engine.append("runtime = \"runc\"") }
         if !manager.fileExists(atPath: "/run/systemd/system") { engine.append("cgroup_manager = \"cgroupfs\"") }
         var files = rlimit()
@@ -183,83 +209,7 @@ public struct TestEngine: Sendable {
         return "[containers]\n\(limits)[engine]\n\(engine.joined(separator: "\n"))\n\(network)"
     }
 
-    // MARK: Images
-
-    /// The image that `ensureBusybox` makes.
-    public static let busybox = "localhost/autogit-test-busybox:2"
-    /// The image that `ensureRunnerImage` makes.
-    public static let runner = "localhost/autogit-demo-runner:6"
-
-    /// Makes the image `busybox` unless it exists: 2 MB with a shell, from Debian's busybox-static.
-    public func ensureBusybox() async throws {
-        try await Making.shared.once("\(directory ?? socket) \(Self.busybox)") { try await self.makeBusybox() }
-    }
-
-    /// Suites that run at once want the same image of a fresh engine: it is made by the first, and the others wait.
-    private actor Making {
-        static let shared = Making()
-        private var made: [String: Task<Void, any Error>] = [:]
-
-        func once(_ what: String, _ body: @escaping @Sendable () async throws -> Void) async throws {
-            let task = made[what] ?? Task { try await body() }
-            made[what] = task
-            do { try await task.value } catch {
-                made[what] = nil
-                throw error
-            }
-        }
-    }
-
-    private func makeBusybox() async throws {
-        if try await engine.imageExists(Self.busybox) { return }
-        let work = "/var/tmp/autogit-busybox-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        let script = """
-            set -e; rm -rf \(work); mkdir -p \(work)/bin \(work)/tmp \(work)/etc; cp /bin/busybox \(work)/bin/busybox
-            for name in sh sleep cat echo ls stat dd true false kill id head tail httpd wget mkdir env grep; do ln -s busybox \(work)/bin/$name; done
-            tar -C \(work) -cf \(work).tar .
-            """
-        try await Command.run("sh", ["-c", script])
-        try await load("\(work).tar", as: Self.busybox)
-        try await Command.run("rm", ["-rf", work, "\(work).tar"])
-    }
-
-    /// Makes another image that is like `busybox` and has an id of its own.
-    /// - Parameter name: without a tag; it gets `1`.
-    public func makeImage(_ name: String) async throws {
-        let container = try await engine.create(
-            name: "base-\(UInt32.random(in: 0 ... .max))", body: Array(#"{"Image":"\#(Self.busybox)","Cmd":["/bin/true"]}"#.utf8))
-        let target = "container=\(container)&repo=\(percentEncoded(name))&tag=1&comment=\(UInt32.random(in: 0 ... .max))"
-        try await engine.call("POST", "/commit?\(target)", body: Array("{}".utf8))
-        try await engine.remove(container)
-    }
-
-    /// Makes the image `runner` unless it exists: gitlab-python-runner on Debian packages.
-    /// - Parameter recipe: the script that writes the image's tar to the path that it is given.
-    public func ensureRunnerImage(recipe: String) async throws {
-        try await Making.shared.once("\(directory ?? socket) \(Self.runner)") {
-            if try await engine.imageExists(Self.runner) { return }
-            let tar = "/var/tmp/autogit-images/demo-runner-6.tar"
-            try await Command.run(recipe, [tar])
-            try await load(tar, as: Self.runner)
-        }
-    }
-
-    private func load(_ tar: String, as image: String) async throws {
-        let name = image.split(separator: ":")
-        let answer = try await Command.run(
-            "curl",
-            [
-                "--silent", "--show-error", "--unix-socket", socket, "--request", "POST", "--header", "Content-Type: application/x-tar", "--upload-file", tar,
-                "http://engine/v1.41/images/create?fromSrc=-&repo=\(percentEncoded(String(name[0])))&tag=\(name[1])",
-            ])
-        if try await !engine.imageExists(image) {
-            // Podman 4.3 drops the tag of an import.
-            try await engine.call("POST", "/images/\(name[0]):latest/tag?repo=\(percentEncoded(String(name[0])))&tag=\(name[1])")
-        }
-        guard try await engine.imageExists(image) else {
-            throw Command.Failed(description: "the engine did not take the image \(image): \(String(decoding: answer, as: UTF8.self))")
-        }
-    }
+    // MARK: What it holds
 
     /// Names of all containers of an instance, running or not.
     public func containers(instance: String) async throws -> [String] {

@@ -12,10 +12,8 @@ extension HTTPField.Name {
 
 enum JSON {
     static func answer(_ value: some Encodable, status: HTTPResponse.Status = .ok, type: String = "application/json") throws -> Response {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var body = ByteBuffer()
-        body.writeBytes(try encoder.encode(value))
+        body.writeBytes(try APIJSON.bytes(value))
         body.writeString("\n")
         return Response(
             status: status, headers: [.contentType: type, .cacheControl: "no-store"], body: .init(byteBuffer: body))
@@ -58,18 +56,31 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     }
 }
 
-/// Lets only those in who may write: everybody on a trusted socket, elsewhere the bearer of the control token.
-struct WriteAccess<Context: RequestContext>: RouterMiddleware {
-    let trusted: Bool
-    let token: Secret?
+/// Lets only those in who know one of some tokens, as the bearer of it.
+struct TokenGuard<Context: RequestContext>: RouterMiddleware {
+    /// What is behind it.
+    enum Purpose { case reading, metrics, writing }
+    /// nil lets everybody in; one that is nil lets nobody in.
+    let tokens: [Secret?]?
+    /// Of those who signed in with one of them, where that counts, too.
+    var sessions: Sessions?
+    let of: Purpose
 
     func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
-        if !trusted {
-            let bearer = request.headers[.authorization].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
-            guard let token, let bearer, token.matches(bearer) else {
-                return try JSON.problem(.forbidden, "writing calls need the control socket, or the token of listen.control_token_file as a bearer token")
+        guard let tokens else { return try await next(request, context) }
+        let bearer = request.headers[.authorization].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
+        if let bearer, tokens.contains(where: { $0?.matches(bearer) == true }) { return try await next(request, context) }
+        if sessions?.session(of: request) != nil { return try await next(request, context) }
+        let words =
+            switch of {
+            case .writing: "writing calls need the control socket, or the token of listen.control_token_file as a bearer token"
+            case .reading: "this needs the token of listen.control_token_file as a bearer token"
+            case .metrics: "this needs the token of metrics.token_file as a bearer token"
             }
-        }
-        return try await next(request, context)
+        // Nothing that a caller could know helps where no token is configured.
+        guard tokens.contains(where: { $0 != nil }) else { return try JSON.problem(.forbidden, words) }
+        var answer = try JSON.problem(.unauthorized, words)
+        answer.headers[.wwwAuthenticate] = "Bearer"
+        return answer
     }
 }

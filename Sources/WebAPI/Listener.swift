@@ -58,6 +58,8 @@ struct Listener: Service {
         let http = HTTP1Channel(
             responder: { request, writer, channel in
                 var response = try await respond(request, channel)
+                // Nothing follows its head (RFC 9110, section 9.3.2); the next answer would be taken for it.
+                if request.method == .head { response = response.createHeadResponse() }
                 response.headers[.date] = HTTPDate.now()
                 response.headers[.server] = "autogitd"
                 try await writer.write(response: response.head, body: response.body)

@@ -23,7 +23,7 @@ struct LogLimiter<Kind: Hashable & Sendable>: Sendable {
 
 /// A logger for what anybody who reaches the port can cause.
 final class LimitedLog: Sendable {
-    enum Kind: Sendable { case refusedWebhook, ignoredWebhook, failedRequest }
+    enum Kind: Sendable { case refusedWebhook, ignoredWebhook, refusedSignIn, failedRequest }
 
     private let log: Logger
     private let limiter = Mutex(LogLimiter<Kind>())

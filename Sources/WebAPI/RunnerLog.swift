@@ -9,9 +9,8 @@ extension WebAPI {
         group.get("/runners/{id}/log") { request, context in
             let id = try context.parameters.require("id")
             let query = request.uri.queryParameters
-            let lines = query["lines"].flatMap { Int($0) } ?? 100
-            guard (0...100_000).contains(lines) else { throw ProblemError(.badRequest, "lines must be from 0 to 100000") }
-            let follow = query["follow"] == "true"
+            let lines = try query.number("lines", in: APIBounds.logLines, or: 100)
+            let follow = try query.flag("follow", or: false)
             let stream = streams.open(on: context.channel)
             do {
                 guard let source = try await stream.whileOpen({ try await refusing { try await coordinator.log(of: id, lines: lines, follow: follow) } })

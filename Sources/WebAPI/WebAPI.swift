@@ -6,6 +6,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import ServiceLifecycle
+import Telemetry
 
 /// The HTTP API: the public side on TCP, and the control side, which may also write, on a Unix socket.
 public struct WebAPI: Sendable {
@@ -15,10 +16,16 @@ public struct WebAPI: Sendable {
         public var webhookSecret: Secret?
         /// The bearer token for writing calls on TCP; nil allows none there.
         public var controlToken: Secret?
+        /// Whether reading on TCP needs the control token, too; health and webhooks don't.
+        public var readingNeedsToken: Bool
+        /// The bearer token for the metrics; nil when they are as open as all else.
+        public var metricsToken: Secret?
         /// Without a control token, only the control socket takes writing calls.
-        public init(webhookSecret: Secret?, controlToken: Secret? = nil) {
+        public init(webhookSecret: Secret?, controlToken: Secret? = nil, readingNeedsToken: Bool = false, metricsToken: Secret? = nil) {
             self.webhookSecret = webhookSecret
             self.controlToken = controlToken
+            self.readingNeedsToken = readingNeedsToken
+            self.metricsToken = metricsToken
         }
     }
 
@@ -32,8 +39,17 @@ public struct WebAPI: Sendable {
         /// The address at which GitLab most likely reaches the webhook, for hooks that are installed without one. Throws an error with a
         /// description for operators.
         public var webhookURL: @Sendable () async throws -> String
-        /// Both are called concurrently.
-        public init(reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () async throws -> String) {
+        /// GitLab's address, for links to jobs; nil for none.
+        public var gitlab: String?
+        /// Sends a test to one target of notifications, or to all, and says how that went. nil when there is no target of that name.
+        public var testNotifications: @Sendable (String?) async -> [NotifyTestView]?
+        /// All calls are made concurrently.
+        public init(
+            reload: @escaping @Sendable () async throws -> ReloadView, webhookURL: @escaping @Sendable () async throws -> String, gitlab: String? = nil,
+            testNotifications: @escaping @Sendable (String?) async -> [NotifyTestView]? = { $0 == nil ? [] : nil }
+        ) {
+            self.testNotifications = testNotifications
+            self.gitlab = gitlab
             self.reload = reload
             self.webhookURL = webhookURL
         }
@@ -42,12 +58,20 @@ public struct WebAPI: Sendable {
     let coordinator: Coordinator
     let access: Access
     let operations: Operations
+    let feed: EventFeed
+    let metrics: FleetMetrics
     let log: Logger
     /// For what anybody who reaches the port can cause.
-    private let limited: LimitedLog
+    let limited: LimitedLog
+    let sessions = Sessions()
 
     /// Serves nothing until a `server` runs.
-    public init(coordinator: Coordinator, access: Access, operations: Operations, log: Logger) {
+    /// - Parameters:
+    ///   - feed: for `/events`; it and `metrics` are told of the coordinator's events by whoever makes both.
+    ///   - metrics: for `/metrics`.
+    public init(coordinator: Coordinator, access: Access, operations: Operations, feed: EventFeed, metrics: FleetMetrics, log: Logger) {
+        self.feed = feed
+        self.metrics = metrics
         self.coordinator = coordinator
         self.access = access
         self.operations = operations
@@ -63,7 +87,7 @@ public struct WebAPI: Sendable {
         at address: ListeningAddress, trusted: Bool, onRunning: @escaping @Sendable () async -> Void = {}
     ) -> some Service {
         let streams = OpenStreams()
-        let responder = router(trusted: trusted, streams: streams).buildResponder()
+        let responder = APIResponder(router(trusted: trusted, streams: streams))
         let log = log
         return Listener(
             address: address,
@@ -84,24 +108,39 @@ public struct WebAPI: Sendable {
             }, log: log, onRunning: {})
     }
 
+    /// All routes, each of which is described in `Operation.all`.
     func router(trusted: Bool, streams: OpenStreams) -> Router<APIContext> {
         let router = Router(context: APIContext.self)
         router.add(middleware: ProblemMiddleware(log: limited))
-        reading(router)
+        health(router)
         webhook(router)
-        let writers = router.group().add(middleware: WriteAccess(trusted: trusted, token: access.controlToken))
+        let onPages = router.group().add(middleware: PageProblems())
+        openPages(onPages)
+        orderingPages(onPages)
+        let isOpen = trusted || !access.readingNeedsToken
+        let readers = onPages.group().add(middleware: TokenGuard(tokens: isOpen ? nil : [access.controlToken], sessions: sessions, of: .reading))
+        pages(readers)
+        reading(readers)
+        document(readers, trusted: trusted)
+        events(readers, streams)
+        let scrapers = access.metricsToken == nil || trusted ? readers : router.group().add(middleware: TokenGuard(tokens: [access.metricsToken], of: .metrics))
+        metrics(scrapers)
+        let writers = router.group().add(middleware: TokenGuard(tokens: trusted ? nil : [access.controlToken], of: .writing))
         writing(writers)
         runnerLog(writers, streams)
         return router
     }
 
-    private func reading(_ router: Router<APIContext>) {
+    private func health(_ router: Router<APIContext>) {
         let coordinator = coordinator
-        router.get("/") { _, _ in try JSON.answer(["service": "autogit", "see": "/health /status /runners /jobs /pools /logs"]) }
         router.get("/health") { _, _ in
             let health = coordinator.healthView()
             return try JSON.answer(health, status: health.status == "healthy" ? .ok : .serviceUnavailable)
         }
+    }
+
+    private func reading(_ router: RouterGroup<APIContext>) {
+        let coordinator = coordinator
         router.get("/status") { _, _ in try JSON.answer(try await coordinator.statusView()) }
         router.get("/runners") { _, _ in try JSON.answer(await coordinator.runnerViews()) }
         router.get("/runners/{id}") { _, context in
@@ -118,22 +157,27 @@ public struct WebAPI: Sendable {
             return try JSON.answer(job)
         }
         router.get("/pools") { _, _ in try JSON.answer(await coordinator.poolViews()) }
+        router.get("/hosts") { _, _ in try JSON.answer(await coordinator.hostViews()) }
+        router.get("/gpus") { _, _ in try JSON.answer(await coordinator.gpuViews()) }
+        router.get("/history") { _, _ in try JSON.answer(try await coordinator.historyView()) }
+        router.get("/usage") { request, _ in
+            let query = request.uri.queryParameters
+            let days = try query.number("days", in: APIBounds.days, or: 30)
+            guard let by = UsageView.Dimension(rawValue: query["by"].map(String.init) ?? "pool") else {
+                throw ProblemError(.badRequest, "by must be pool, project or tag")
+            }
+            return try JSON.answer(try await coordinator.usageView(days: days, by: by))
+        }
         router.get("/logs") { _, _ in try JSON.answer(try await coordinator.keptLogViews()) }
     }
 
     private func webhook(_ router: Router<APIContext>) {
-        let (coordinator, access, limited) = (coordinator, access, limited)
-        for method in [HTTPRequest.Method.get, .put, .delete, .patch] {
-            router.on("/webhook/job", method: method) { _, _ -> Response in
-                var answer = try JSON.problem(.methodNotAllowed, "webhooks are sent by POST")
-                answer.headers[.allow] = "POST"
-                return answer
-            }
-        }
+        let (coordinator, access, limited, metrics) = (coordinator, access, limited, metrics)
         let atOnce = Limit.webhooks()
         router.post("/webhook/job") { request, _ -> Response in
             guard let secret = access.webhookSecret, let token = request.headers[.gitlabToken], secret.matches(token)
             else {
+                metrics.count(.refused)
                 limited.warning(.refusedWebhook, "Refused a webhook: the X-Gitlab-Token is missing or wrong")
                 throw ProblemError(.unauthorized, "the X-Gitlab-Token header is missing or wrong")
             }
@@ -141,6 +185,7 @@ public struct WebAPI: Sendable {
             // GitLab.
             defer { atOnce.leave() }
             guard atOnce.enter() else {
+                metrics.count(.busy)
                 var answer = try JSON.problem(.serviceUnavailable, "too many concurrent webhooks; retry")
                 answer.headers[.retryAfter] = "1"
                 return answer
@@ -150,9 +195,11 @@ public struct WebAPI: Sendable {
             do {
                 body = try await request.collectBody(upTo: Self.maxWebhook)
             } catch {
+                metrics.count(.malformed)
                 throw ProblemError(.contentTooLarge, "the body exceeds 1 MiB")
             }
             if let event = request.headers[.gitlabEvent], event != "Job Hook" {
+                metrics.count(.ignored)
                 limited.notice(.ignoredWebhook, "Ignored an authentic webhook: X-Gitlab-Event is not Job Hook")
                 return try JSON.answer(["status": "ignored"], status: .accepted)
             }
@@ -160,8 +207,13 @@ public struct WebAPI: Sendable {
             do {
                 try await coordinator.receive(webhook: bytes)
             } catch let error as MalformedEvent {
+                metrics.count(.malformed)
                 throw ProblemError(.badRequest, "\(error)")
+            } catch {
+                metrics.count(.failed)
+                throw error
             }
+            metrics.count(.accepted)
             return try JSON.answer(["status": "accepted"], status: .accepted)
         }
     }
@@ -178,16 +230,16 @@ public struct WebAPI: Sendable {
         }
         group.delete("/runners/{id}") { request, context in
             let id = try context.parameters.require("id")
-            let force = request.uri.queryParameters["force"].map { $0 == "true" || $0 == "1" } ?? false
+            let query = request.uri.queryParameters
+            let force = try query["force"] == "1" || query.flag("force", or: false)
             return try JSON.answer(try await refusing { try await coordinator.dismiss(id, force: force) }, status: .accepted)
         }
         group.post("/evacuate") { request, _ in
-            let seconds = request.uri.queryParameters["timeout"].flatMap { Int64($0) } ?? 60
-            guard (1...600).contains(seconds) else { throw ProblemError(.badRequest, "timeout must be from 1 to 600 seconds") }
+            let seconds = try request.uri.queryParameters.number("timeout", in: APIBounds.evacuation, or: 60)
             return try JSON.answer(await coordinator.evacuate(within: .seconds(seconds)))
         }
         group.post("/reconcile") { request, _ in
-            let dryRun = request.uri.queryParameters["dry_run"] == "true"
+            let dryRun = try request.uri.queryParameters.flag("dry_run", or: false)
             do { return try JSON.answer(try await coordinator.reconcile(dryRun: dryRun)) } catch { throw ProblemError(.badGateway, "\(error)") }
         }
         group.post("/reload") { _, _ in
@@ -205,7 +257,20 @@ public struct WebAPI: Sendable {
             let url: String
             do { url = if let named = order.url { named } else { try await operations.webhookURL() } } catch { throw ProblemError(.conflict, "\(error)") }
             let hook = try await refusing { try await coordinator.installHook(project: order.project, url: url, secret: secret) }
-            return try JSON.answer(HookView(project: order.project, id: hook.id, url: url, result: hook.isNew ? "installed" : "updated"))
+            return try JSON.answer(
+                HookView(project: order.project, id: hook.id, url: url, result: hook.isNew ? "installed" : hook.wasOff ? "revived" : "updated"))
+        }
+        group.post("/notify/test") { request, _ in
+            var request = request
+            let body = try await request.collectBody(upTo: 64 << 10)
+            guard
+                let order = body.readableBytes == 0 ? NotifyTestRequest(name: nil) : try? JSONDecoder().decode(NotifyTestRequest.self, from: Data(buffer: body))
+            else { throw ProblemError(.badRequest, #"the body must be {"name": "TARGET"}, or empty for all"#) }
+            guard let views = await operations.testNotifications(order.name) else {
+                throw ProblemError(.notFound, "there is no [[notify]] named \(order.name ?? "")")
+            }
+            guard !views.isEmpty else { throw ProblemError(.conflict, "no [[notify]] is configured, see man autogit.toml") }
+            return try JSON.answer(views)
         }
         // Reading, but the engine looks through all of its volumes for it: not for anybody who reaches the port.
         group.get("/caches") { _, _ in
@@ -224,6 +289,13 @@ public struct WebAPI: Sendable {
                 let name = try context.parameters.require("name")
                 try await refusing { try await coordinator.setPaused(pool: name, paused) }
                 return try JSON.answer(PauseView(name: name, paused: paused))
+            }
+        }
+        for (verb, drained) in [("drain", true), ("resume", false)] {
+            group.post("/hosts/{name}/\(verb)") { _, context in
+                let name = try context.parameters.require("name")
+                try await refusing { try await coordinator.setDrained(host: name, drained) }
+                return try JSON.answer(DrainView(name: name, drained: drained))
             }
         }
     }

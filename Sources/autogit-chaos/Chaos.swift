@@ -21,6 +21,12 @@ struct Chaos: AsyncParsableCommand {
     @Option(help: "The script that makes the runner's image.")
     var recipe = "scripts/runner-image"
 
+    @Option(help: "Jobs over three machines, two of which are cut off, in place of all else.")
+    var hosts: Int?
+
+    @Option(help: "Seconds that one of the machines is cut off.")
+    var outage = 300
+
     @Option(help: "Of the moments.")
     var seed: UInt64 = 1
 
@@ -46,10 +52,43 @@ struct Chaos: AsyncParsableCommand {
           tags: [y]
         """
 
+    /// Whoever has the one GPU makes a folder where all see it, which only one can.
+    private static let gpus = """
+        fifth:
+          stage: one
+          script: ["mkdir /held/by-one", "sleep 1", "rmdir /held/by-one"]
+          tags: [z]
+        sixth:
+          stage: one
+          script: ["mkdir /held/by-one", "sleep 1", "rmdir /held/by-one"]
+          tags: [z]
+        """
+
     /// For runners that are killed in it.
     private static let containers = "many: {image: \(TestEngine.busybox), script: [\"echo is running\", \"sleep 3\"], tags: [y]}\n"
 
+    private static func pool(_ held: String) -> String {
+        """
+        [[pool]]
+        name = "g"
+        tags = ["z"]
+        gpu = "nvidia"
+        image = "\(TestEngine.runner)"
+        command = ["/usr/local/bin/autogit-python-runner"]
+        network = "host"
+        memory = "256MiB"
+        max_runners = 4
+        cooldown = "1s"
+        max_jobs = 2
+        mounts = ["\(held):/held"]
+        """
+    }
+
     func run() async throws {
+        if let hosts {
+            if try await !HostsChaos(daemon: daemon, recipe: recipe, jobs: hosts, outage: .seconds(outage)).run() { throw ExitCode(1) }
+            return
+        }
         let directory = "/tmp/autogit-chaos-\(getpid())"
         let engine = try await TestEngine.start()
         do {
@@ -69,6 +108,12 @@ struct Chaos: AsyncParsableCommand {
         var random = SplitMix(seed: seed)
         let gitlab = try await FakeGitLabServer.start(directory: directory)
         await gitlab.instance.add(AccessToken(secret: "glpat-chaos", scopes: ["api"], isAdmin: true))
+        // Only root can write where engines look for GPUs.
+        let held = "\(directory)/held"
+        try FileManager.default.createDirectory(atPath: held, withIntermediateDirectories: true)
+        let gpus = getuid() == 0 ? try StandInGPUs(1, mounting: "/etc/hostname") : nil
+        defer { gpus?.remove() }
+        if gpus == nil { print("chaos: without GPUs, because only root can make one for this") }
         let daemon = try DaemonUnderTest(
             program: daemon, directory: "\(directory)/autogit", gitlab: gitlab.url, token: "glpat-chaos", engine: engine.socket, pollInterval: "2s",
             settings: """
@@ -95,10 +140,12 @@ struct Chaos: AsyncParsableCommand {
                 image = "\(TestEngine.busybox)"
                 helper_image = "\(TestEngine.runner)"
                 service_memory = "32MiB"
+                \(gpus == nil ? "" : Self.pool(held))
                 """)
+        if gpus != nil { try await daemon.probe { gpus?.devices.contains($0.cdi ?? "") == true } }
         try await daemon.start()
         let instance = try await daemon.get("/status", as: StatusView.self).instance
-        let project = try await gitlab.instance.addProject(path: "root/chaos", pipelineFile: Self.pipeline)
+        let project = try await gitlab.instance.addProject(path: "root/chaos", pipelineFile: Self.pipeline + (gpus == nil ? "" : "\n" + Self.gpus))
         _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret)
         var jobs: [Int64] = []
         var services = 0

@@ -19,6 +19,9 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "A file with an administrator's access token.")
     var tokenFile: String
 
+    @Option(help: ArgumentHelp("Another access token, of no administrator: SCOPE,SCOPE=FILE. May be repeated.", valueName: "scopes=file"))
+    var otherToken: [String] = []
+
     @Option(help: "A project and its pipeline: GROUP/NAME=FILE. May be repeated.")
     var project: [String] = []
 
@@ -37,8 +40,14 @@ struct Simulate: AsyncParsableCommand {
             let number = gitlab.url.split(separator: ":").last.map(String.init) ?? ""
             await gitlab.instance.setURL(url.replacingOccurrences(of: "PORT", with: number))
         }
-        let token = try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
-        await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: true))
+        func secret(in file: String) throws -> String { try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines) }
+        await gitlab.instance.add(AccessToken(secret: try secret(in: tokenFile), scopes: ["api"], isAdmin: true))
+        for entry in otherToken {
+            let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else { throw ValidationError("--other-token is SCOPE,SCOPE=FILE") }
+            let scopes = Set(parts[0].split(separator: ",").map(String.init))
+            await gitlab.instance.add(AccessToken(secret: try secret(in: parts[1]), scopes: scopes, isAdmin: false))
+        }
         for entry in project {
             let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2 else { throw ValidationError("--project is GROUP/NAME=FILE") }

@@ -3,7 +3,7 @@ import Simulation
 
 /// Many seeds, in as many processes as there are processors.
 ///
-/// usage: autogit-simulate --scenarios yes | [--seeds N] [--first N] [--seed N] [--workers N] [--stop-early yes]
+/// usage: autogit-simulate --scenarios yes | --warm whole|short [--seeds N] | [--seeds N] [--first N] [--seed N] [--workers N] [--stop-early yes]
 @main
 struct Simulate {
     static func main() {
@@ -20,6 +20,7 @@ struct Simulate {
             exit(one(seed))
         }
         if options["--scenarios"] != nil { exit(scenarios()) }
+        if let kind = options["--warm"] { exit(warm(seeds: Int(options["--seeds"] ?? "20") ?? 20, isWhole: kind == "whole")) }
         let first = UInt64(options["--first"] ?? "1") ?? 1
         let count = UInt64(options["--seeds"] ?? "1000") ?? 1000
         if options["--worker"] != nil {
@@ -29,6 +30,14 @@ struct Simulate {
                 manage(first, count, Int(options["--workers"] ?? "") ?? ProcessInfo.processInfo.activeProcessorCount, stopEarly: options["--stop-early"] != nil)
             )
         }
+    }
+
+    /// What warm runners cost and are worth, learned and by number; the short kind is only what the bar needs.
+    private static func warm(seeds: Int, isWhole: Bool) -> Int32 {
+        let report = WarmReport(seeds: seeds, shapes: isWhole ? WarmShape.allCases : [.office, .nightly], isWhole: isWhole)
+        for line in report.lines { print(line) }
+        for complaint in report.complaints { print("missed: \(complaint)") }
+        return report.complaints.isEmpty ? 0 : 1
     }
 
     /// The named scenarios, each with several seeds, and the regressions. The last line counts them.

@@ -13,8 +13,13 @@ struct Autogitctl: AsyncParsableCommand {
             """,
         version: autogitVersion,
         subcommands: [
-            Status.self, Runners.self, Jobs.self, Pools.self, Cache.self, Logs.self, Spawn.self, Drain.self, Remove.self, Pause.self, Resume.self,
-            Reload.self, Check.self, Hook.self, Reconcile.self, Evacuate.self,
+            Status.self, Top.self, Runners.self, Jobs.self, Pools.self, Hosts.self, GPUs.self, Cache.self, Logs.self, Events.self, Spawn.self, Drain.self,
+            Remove.self, Pause.self,
+            Resume.self,
+            Reload.self, Check.self, SchemaCommand.self, DoctorCommand.self, ReportCommand.self, SetupCommand.self, SelftestCommand.self, Token.self, Hook.self,
+            Notify.self,
+            Reconcile.self,
+            Evacuate.self,
         ])
 
     /// The only place where a failure is printed and becomes an exit status.

@@ -42,7 +42,7 @@ struct Failure: Error, Equatable {
     static func unreachable(socket: String, reason: String, isForbidden: Bool) -> Failure {
         if isForbidden {
             return Failure(
-                "no permission to use \(socket); run this with sudo, or join the group autogit (adduser $USER autogit) and log in again", .noPermission)
+                "no permission to use \(socket); run this with sudo, or join the group autogit (usermod -aG autogit $USER) and log in again", .noPermission)
         }
         return Failure(
             "the daemon does not answer at \(socket) (\(reason)); see: systemctl status autogit.socket autogit-control.socket autogit", .unavailable)

@@ -67,8 +67,10 @@ struct Runners: AsyncParsableCommand {
     static func text(_ view: RunnerView) -> String {
         var lines = [
             "\(view.name)  \(view.status)", "pool     \(view.pool), \(view.driver)", "limits   \(view.cpus) CPUs, \(view.memory_bytes >> 20) MiB",
+            "runs as  \(printable(view.architecture))\(view.emulated == true ? ", emulated" : "")",
             "gitlab   \(view.gitlab_id.map { "runner \($0)" } ?? "not registered")",
         ]
+        if let gpus = view.gpus, !gpus.isEmpty { lines.append("gpus     \(printable(gpus.joined(separator: ", ")))") }
         if let job = view.current_job { lines.append("job      \(job)") }
         if let reason = view.reason { lines.append("reason   \(printable(reason))") }
         if view.has_log == true { lines.append("log      kept; show it with: autogitctl logs \(printable(view.id))") }
@@ -92,9 +94,7 @@ struct Jobs: AsyncParsableCommand {
         if common.json, !active { return writeAll(raw) }
         let chosen = active ? views.filter { ["pending", "running", "canceling"].contains($0.status) } : views
         if common.json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return writeAll(Array(try encoder.encode(chosen)) + Array("\n".utf8))
+            return writeAll(try APIJSON.bytes(chosen) + Array("\n".utf8))
         }
         writeAll(chosen.isEmpty ? "no jobs\n" : Self.table(chosen).text(width: terminalWidth()))
     }
@@ -111,28 +111,61 @@ struct Jobs: AsyncParsableCommand {
 }
 
 struct Pools: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the pools with their runners and their last error.")
+    static let configuration = CommandConfiguration(abstract: "List the pools with their runners and their last error, or show one.")
+    @Argument(help: "A pool's name.") var pool: String?
     @OptionGroup var common: Common
 
     func run() async throws {
         let (views, raw) = try await common.daemon.get("/pools", as: [PoolView].self)
+        if let pool {
+            guard let view = views.first(where: { $0.name == pool }) else { throw Failure("there is no pool \(pool); autogitctl pools lists them", .notFound) }
+            guard common.json else { return writeAll(Self.text(view, at: Date())) }
+            return writeAll(try APIJSON.bytes(view) + Array("\n".utf8))
+        }
         writeAll(common.json ? raw : Array(Self.table(views).text(width: terminalWidth()).utf8))
     }
 
-    static func table(_ views: [PoolView]) -> Table {
-        var table = Table("NAME", "DRIVER", "EXECUTOR", "TAGS", "STATE", "RUNNERS", "WARM", "COOLDOWN", "REQUESTS", "LAST ERROR")
+    static func table(_ views: [PoolView], at now: Date = Date()) -> Table {
+        // Most have none.
+        let hasSchedules = views.contains { $0.schedule != nil || $0.schedule_until != nil }
+        var table = Table(
+            ["NAME", "DRIVER", "EXECUTOR", "TAGS", "STATE", "RUNNERS", "WARM", "COOLDOWN", "REQUESTS"] + (hasSchedules ? ["SCHEDULE"] : []) + ["LAST ERROR"])
         for view in views {
             let tags = (view.tags + (view.run_untagged ? ["(untagged)"] : [])).joined(separator: ",")
             let state = view.pull.map(Self.progress) ?? (view.paused ? "paused" : view.failures > 0 ? "\(view.failures) failed starts" : "ok")
-            table.add(
+            let cells = [
                 view.name, view.driver, view.executor, tags, state, "\(view.runners.values.reduce(0, +))/\(view.max_runners)", "\(view.warm)",
-                seconds(view.cooldown), requests(view), view.failures > 0 ? view.last_error : nil)
+                seconds(view.cooldown), requests(view),
+            ]
+            table.add(cells + (hasSchedules ? [schedule(view, at: now)] : []) + [view.failures > 0 ? view.last_error : nil])
         }
         return table
     }
 }
 
 extension Pools {
+    static func text(_ view: PoolView, at now: Date) -> String {
+        let runners = view.runners.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        var lines = [
+            "\(view.name)  \(view.pull.map(progress) ?? (view.paused ? "paused" : view.failures > 0 ? "\(view.failures) failed starts" : "ok"))",
+            "tags      " + (view.tags + (view.run_untagged ? ["(untagged)"] : [])).joined(separator: ", "),
+            "runs      \(view.executor.map { "jobs with \($0), " } ?? "")runners as \(view.driver)",
+            "limits    \(view.cpus) CPUs, \(view.memory_bytes == 0 ? "any memory" : "\(view.memory_bytes >> 20) MiB")",
+            "runners   \(view.runners.values.reduce(0, +)) of \(view.max_runners)\(runners.isEmpty ? "" : ": \(runners)")",
+            "warm      \(view.warm)\(view.warm_reason.map { ": \($0)" } ?? ""); others go after \(seconds(view.cooldown))",
+        ]
+        if let schedule = schedule(view, at: now) { lines.append("schedule  \(schedule)") }
+        if let error = view.last_error { lines.append("error     \(error)\(view.failures > 0 ? "" : " (a later start worked)")") }
+        return lines.map(printable).joined(separator: "\n") + "\n"
+    }
+
+    /// The schedule that is in force, and for how long; where none is, in how long one begins.
+    private static func schedule(_ view: PoolView, at now: Date) -> String? {
+        let left = view.schedule_until.flatMap { timeLeft(until: $0, at: now) }
+        guard let schedule = view.schedule else { return left.map { "none, next in \($0)" } }
+        return left.map { "\(schedule), \($0) left" } ?? schedule
+    }
+
     static func progress(_ pull: PullView) -> String {
         pull.total_bytes.map { "pulling, \(pull.received_bytes >> 20) of \($0 >> 20) MiB" } ?? "pulling"
     }
@@ -153,6 +186,12 @@ func seconds(_ value: Double) -> String {
     if total < 120 { return "\(total)s" }
     if total < 7200 { return "\(total / 60)m" }
     return total < 172_800 ? "\(total / 3600)h" : "\(total / 86_400)d"
+}
+
+/// The time until an ISO 8601 time; nil when it can't be parsed.
+func timeLeft(until text: String, at now: Date) -> String? {
+    let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+    return (try? Date(text, strategy: style)).map { seconds(max(0, $0.timeIntervalSince(now))) }
 }
 
 /// The time since an ISO 8601 time; nil when it can't be parsed.

@@ -192,11 +192,26 @@ struct Hook: AsyncParsableCommand {
     }
 }
 
-/// Replaces this process with another program.
-private func become(_ program: String, _ arguments: [String]) throws {
-    var words = ([program] + arguments).map { strdup($0) } + [nil]
-    // execv(3) returns only when it failed. Our own folder comes first, for builds that are not installed.
-    if let slash = CommandLine.arguments[0].lastIndex(of: "/") { execv(CommandLine.arguments[0][...slash] + program, &words) }
-    for folder in ["/usr/sbin/", "/usr/bin/", "/bin/"] { execv(folder + program, &words) }
-    throw Failure("\(program) cannot be run; install it, or add it to /usr/sbin or /usr/bin", .unavailable)
+struct Notify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Try out who is told of troubles.", subcommands: [Test.self])
+
+    struct Test: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Send a test notification, and say how each target took it.")
+        @Argument(help: "The name of a target. Default: all.") var name: String?
+        @OptionGroup var common: Common
+
+        func run() async throws {
+            let raw = try await common.daemon.call("POST", "/notify/test", body: NotifyTestRequest(name: name), timeout: .seconds(900))
+            let views = try common.daemon.decode([NotifyTestView].self, raw)
+            if common.json {
+                writeAll(raw)
+            } else {
+                var table = Table("NAME", "KIND", "TO", "RESULT")
+                for view in views { table.add(view.name, view.kind, view.to, view.delivered ? "delivered" : view.error ?? "failed") }
+                writeAll(table.text(width: terminalWidth()))
+            }
+            let failed = views.filter { !$0.delivered }.map(\.name)
+            if !failed.isEmpty { throw Failure("not delivered: \(failed.joined(separator: ", "))", .failure) }
+        }
+    }
 }

@@ -5,9 +5,14 @@ struct Table {
     private let head: [String]
     private var rows: [[String]] = []
 
-    init(_ head: String...) { self.head = head }
+    init(_ head: String...) { self.init(head) }
 
-    mutating func add(_ cells: String?...) { rows.append(cells.map { printable($0 ?? "-") }) }
+    init(_ head: [String]) { self.head = head }
+
+    mutating func add(_ cells: String?...) { add(cells) }
+
+    /// One for each of the head.
+    mutating func add(_ cells: [String?]) { rows.append(cells.map { printable($0 ?? "-") }) }
 
     /// - Parameter width: of the terminal; nil for a pipe, into which nothing is cut.
     func text(width: Int?) -> String {

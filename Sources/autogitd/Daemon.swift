@@ -7,11 +7,13 @@ import GitLab
 import Glibc
 import HTTPTransfer
 import Logging
+import Notify
 import ScopeDriver
 import ServiceLifecycle
 import Settings
 import Store
 import Systemd
+import Telemetry
 import Threads
 import WebAPI
 
@@ -22,9 +24,12 @@ struct Daemon {
     /// The sockets that systemd passed, by name.
     let sockets: [String: Int32]
     let manager: ServiceManager
+    /// With what root's probe found.
+    let hostFile: String
     let log = Logger(label: "autogit")
 
-    init(_ settings: Settings, file: SettingsFile, sockets: [String: Int32], manager: ServiceManager) {
+    init(_ settings: Settings, file: SettingsFile, sockets: [String: Int32], manager: ServiceManager, hostFile: String) {
+        self.hostFile = hostFile
         self.settings = settings
         self.file = file
         self.sockets = sockets
@@ -32,26 +37,38 @@ struct Daemon {
     }
 
     func run() async throws {
-        let store = try openStore()
+        let metrics = FleetMetrics(version: autogitVersion, pools: settings.pools)
+        let store = try openStore(metrics)
         let memory = try await store.load()
         let http = HTTPClient()
-        let engine = try await findEngine(http, isNeeded: settings.pools.contains { $0.driver == .container })
+        let engine = engine(http)
         let forge = GitLabForge(
             .init(
                 url: settings.gitlab.url, token: settings.gitlab.token, projects: settings.gitlab.projects,
                 caFile: settings.gitlab.caFile, runnerAccess: try runnerAccess()),
-            http: http)
+            http: http, told: { metrics.asked($0.endpoint, status: $0.status, remaining: $0.remaining, within: $0.time) })
+        let feed = EventFeed()
+        let bell = Bell()
+        let units = UnitManager(address: "unix:path=/run/user/\(getuid())/bus")
+        let notifier = Notifier(
+            settings.notify, from: .here, by: Carriers(http: http, commands: CommandUnits(manager: units)),
+            memory: .file(in: settings.stateDirectory), log: log)
+        let registries = RegistryAccess(
+            settings.registries, files: RegistryAccess.files(ofUser: getuid(), environment: ProcessInfo.processInfo.environment))
+        let containers = ContainerDriver(engine: engine, instance: memory.instance, registries: registries, log: log)
+        let links = HostLinks(
+            settings.hosts, memory, http: http, registries: registries, stateDirectory: settings.stateDirectory, key: Self.sshKey(),
+            file: file.path, log: log)
+        store.enqueue(links.addresses)
         let coordinator = Coordinator(
             .init(settings), forges: [ForgeID(settings.gitlab.name): forge],
             drivers: [
-                Place(.local, .container): ContainerDriver(
-                    engine: engine, instance: memory.instance,
-                    registries: RegistryAccess(
-                        settings.registries, files: RegistryAccess.files(ofUser: getuid(), environment: ProcessInfo.processInfo.environment)), log: log),
+                Place(.local, .container): containers,
                 Place(.local, .scope): ScopeDriver(
-                    manager: UnitManager(address: "unix:path=/run/user/\(getuid())/bus"), stateDirectory: settings.stateDirectory,
-                    instance: memory.instance),
-            ], store: store, log: log)
+                    manager: units, stateDirectory: settings.stateDirectory, instance: memory.instance, engine: containers),
+            ].merging(links.drivers) { _, other in other },
+            surveyors: [.local: LocalSurveyor(engine: engine, file: hostFile)].merging(links.surveyors) { _, other in other }, store: store, log: log,
+            audiences: [feed, metrics, bell])
         for note in settings.notes { log.notice("Note: \(note)") }
         // Version 4 of the database is 0.4.0's, the first with executors. The next start finds it, and says nothing.
         if let version = store.upgradedFrom, version < 4 {
@@ -69,35 +86,52 @@ struct Daemon {
             log.warning(
                 "No webhook secret is configured: webhooks are refused, and jobs are found by polling only. Put one into /etc/autogit/webhook-secret")
         }
-        let reloader = Reloader(file: file, coordinator: coordinator, running: settings, manager: manager, log: log)
+        let reloader = Reloader(
+            file: file, coordinator: coordinator, metrics: metrics, notifier: notifier, bell: bell, running: settings, manager: manager, log: log)
         let settings = settings
+        let webhooks = WebhookAddress(settings, inherited: sockets["http"].flatMap { SocketAddress(of: $0) })
+        if let warning = webhooks.warning { log.warning("\(warning)") }
         let api = WebAPI(
             coordinator: coordinator,
-            access: .init(webhookSecret: settings.gitlab.webhookSecret, controlToken: settings.controlToken),
+            access: .init(
+                webhookSecret: settings.gitlab.webhookSecret, controlToken: settings.controlToken, readingNeedsToken: settings.readAccess == .token,
+                metricsToken: settings.metricsToken),
             operations: .init(
                 reload: reloader.reload,
-                webhookURL: { "http://\(try await LocalAddress.towards(settings.gitlab.url)):\(settings.httpPort)/webhook/job" }),
-            log: log.quiet)
-        // A directory service may be asked.
-        let users = try await onThread("looking users up") { RunnerUsers(engineSocket: engine.socket, serviceUser: getuid()) }
+                webhookURL: { try await webhooks.url(forGitLabAt: settings.gitlab.url) }, gitlab: settings.gitlab.url,
+                testNotifications: { await notifier.test($0).map { $0.map(NotifyTestView.init) } }),
+            feed: feed, metrics: metrics, log: log.quiet)
         let serving = Serving(count: 2)
-        let (open, closed) = try (httpService(api, serving), controlService(api, serving))
+        let (open, closed) = try (httpService(api, webhooks, serving), controlService(api, serving))
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    // They end in reverse order: first the listeners, then the loop.
+                    // They end in reverse order: first the listeners, then the loop, and the ways to hosts last.
+                    .init(service: Forwarding(forwards: links.forwards)),
                     .init(service: ControlLoop(coordinator: coordinator)),
                     .init(
                         service: Heart(
                             coordinator: coordinator, manager: manager, serving: serving,
-                            users: users, log: log)),
+                            engineSocket: { engine.socket }, log: log)),
                     .init(service: reloader),
+                    .init(
+                        service: HookCare(
+                            revive: { await coordinator.reviveHooks(url: $0, secret: $1) },
+                            url: { try await webhooks.url(forGitLabAt: settings.gitlab.url) }, secret: settings.gitlab.webhookSecret, log: log)),
+                    .init(
+                        service: TokenCare(
+                            coordinator: coordinator, ask: { try await forge.tokenFacts() },
+                            told: { metrics.tokenExpires(at: $0?.expiry.map { Double($0.at.milliseconds) / 1000 }) }, log: log)),
+                    .init(
+                        service: NotifyCare(
+                            coordinator: coordinator, notifier: notifier, bell: bell, gitlab: settings.gitlab.url,
+                            page: { (try? await LocalAddress.towards(settings.gitlab.url)).flatMap { webhooks.page(route: $0) } })),
                     .init(service: closed), .init(service: open),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: log.quiet))
         log.info(
             "AutoGit \(autogitVersion) serves \(settings.gitlab.url) with \(settings.pools.count) pools",
-            metadata: ["instance": "\(memory.instance)", "engine": "\(engine.socket)"])
+            metadata: ["instance": "\(memory.instance)", "engine": "\(settings.engineSocket ?? "the first that answers")"])
         do { try await group.run() } catch let error as ListenError {
             throw StartError(message: "\(error). Stop the program that has this address, or name another under [listen].")
         }
@@ -122,12 +156,12 @@ struct Daemon {
             environment: Dictionary(uniqueKeysWithValues: proxy))
     }
 
-    private func openStore() throws -> SQLiteStore {
+    private func openStore(_ metrics: FleetMetrics) throws -> SQLiteStore {
         let directory = settings.stateDirectory
         do {
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            return try SQLiteStore(path: directory + "/autogit.db", gitlab: settings.gitlab.name)
+            return try SQLiteStore(path: directory + "/autogit.db", gitlab: settings.gitlab.name, wrote: { metrics.wrote(within: $0) })
         } catch let error as SQLiteStore.Unusable {
             throw StartError(message: error.description)
         } catch {
@@ -150,39 +184,39 @@ struct Daemon {
         try await coordinator.recover()
     }
 
+    /// systemd passes a line break where there is no file.
+    private static func sshKey() -> String? {
+        guard let folder = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] else { return nil }
+        let path = folder + "/ssh-key"
+        var found = stat()
+        return stat(path, &found) == 0 && found.st_size > 1 ? path : nil
+    }
+
     static let usualEngine = "/run/user/1000/podman/podman.sock"
 
-    private func findEngine(_ http: HTTPClient, isNeeded: Bool) async throws -> Engine {
-        var candidates = [Self.usualEngine]
-        if let host = ProcessInfo.processInfo.environment["DOCKER_HOST"], host.hasPrefix("unix://") {
-            candidates.append(String(host.dropFirst(7)))
-        }
-        candidates.append("/run/user/1000/docker.sock")
-        // Named by the operator: it may come up later, and no other will do.
+    /// Where an engine is looked for when the configuration names none, in this order.
+    static func engineCandidates(_ environment: [String: String]) -> [String] {
+        let named = environment["DOCKER_HOST"].flatMap { $0.hasPrefix("unix://") ? String($0.dropFirst(7)) : nil }
+        return [usualEngine, named, "/run/user/1000/docker.sock"].compactMap { $0 }
+    }
+
+    /// It is looked for when it is needed: it may come up later than this daemon.
+    private func engine(_ http: HTTPClient) -> Engine {
+        // Named by the operator: no other will do.
         if let configured = settings.engineSocket { return Engine(socket: configured, http: http) }
-        guard isNeeded else { return Engine(socket: Self.usualEngine, http: http) }
-        let (engine, complaints) = await Engine.firstAnswering(candidates, http: http)
-        guard let engine else {
-            throw StartError(
-                message: "no container engine answers (\(complaints.joined(separator: "; "))). "
-                    + "Start one, for example with systemctl --user enable --now podman.socket, or set socket in [engine].")
+        let log = log
+        return Engine(sockets: Self.engineCandidates(ProcessInfo.processInfo.environment), http: http) { socket in
+            log.notice("Found a container engine", metadata: ["engine": "\(socket)"])
         }
-        return engine
     }
 
     // MARK: Listening
 
-    private func httpService(_ api: WebAPI, _ serving: Serving) -> some Service {
-        let address: ListeningAddress
-        let words: String
-        if let descriptor = sockets["http"] {
-            (address, words) = (.inherited(descriptor: descriptor), "the socket from systemd")
-        } else {
-            (address, words) = (.tcp(host: settings.httpHost, port: settings.httpPort), "\(settings.httpHost):\(settings.httpPort)")
-        }
+    private func httpService(_ api: WebAPI, _ webhooks: WebhookAddress, _ serving: Serving) -> some Service {
+        let address = sockets["http"].map { ListeningAddress.inherited(descriptor: $0) } ?? .tcp(host: settings.httpHost, port: settings.httpPort)
         let log = log
         return api.server(at: address, trusted: false) {
-            log.info("Listening on \(words)")
+            log.info("Listening on \(webhooks.words)")
             serving.oneMore()
         }
     }
@@ -209,8 +243,15 @@ struct Daemon {
     }
 }
 
+/// Runners in scopes have the same engine make the containers of their jobs that runs the others.
+extension ContainerDriver: JobEngine {}
+
 extension Coordinator.Configuration {
-    init(_ settings: Settings) {
+    /// - Parameter started: the hosts that the daemon can reach, which it learns at its start; nil for all. Others get no runners until the next
+    ///   start.
+    init(_ settings: Settings, started: [HostSettings]? = nil) {
+        let reachable = started.map { Set($0.map(\.host.id)) }
+        let hosts = settings.hosts.map(\.host).filter { reachable?.contains($0.id) != false }
         // Every pool serves the one GitLab that there is.
         let pools = settings.pools.map { pool in
             var pool = pool
@@ -219,7 +260,7 @@ extension Coordinator.Configuration {
         }
         self.init(
             .init(
-                pools: pools, budget: settings.budget, pollInterval: settings.gitlab.pollInterval, diskReserve: settings.diskReserve,
-                prune: settings.prune), version: autogitVersion)
+                pools: pools, hosts: hosts, pollInterval: settings.gitlab.pollInterval, diskReserve: settings.diskReserve,
+                prune: settings.prune, priorities: settings.priorities, zone: settings.zone), version: autogitVersion, cost: settings.cost)
     }
 }

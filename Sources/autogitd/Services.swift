@@ -2,11 +2,15 @@ import CSystemd
 import ControlModel
 import Coordinator
 import Fleet
+import Glibc
 import Logging
+import Notify
 import ServiceLifecycle
 import Settings
 import Synchronization
 import Systemd
+import Telemetry
+import Threads
 import UnixSignals
 
 /// The control loop as a service. It ends when the group shuts down, once the actions in flight have ended.
@@ -47,7 +51,8 @@ struct Heart: Service {
     let coordinator: Coordinator
     let manager: ServiceManager
     let serving: Serving
-    let users: RunnerUsers
+    /// The engine's, as far as one was found.
+    let engineSocket: @Sendable () -> String
     let log: Logger
 
     /// The greatest age of the line in `systemctl status`.
@@ -57,8 +62,15 @@ struct Heart: Service {
         await cancelWhenGracefulShutdown {
             await serving.all()
             var warned: Set<String> = []
+            var users: (socket: String, found: RunnerUsers)?
             func beat() async {
-                let exposed = users.notLingering(for: await coordinator.driversInUse)
+                let socket = engineSocket()
+                if users?.socket != socket {
+                    // A directory service may be asked.
+                    let found = try? await onThread("looking users up") { RunnerUsers(engineSocket: socket, serviceUser: getuid()) }
+                    users = found.map { (socket, $0) }
+                }
+                let exposed = users?.found.notLingering(for: await coordinator.driversInUse) ?? []
                 for user in exposed where warned.insert(user.user.name).inserted {
                     log.warning("\(user.advice)", metadata: Incident.notLingering.field)
                 }
@@ -66,7 +78,7 @@ struct Heart: Service {
                     log.notice("Runners of the user \(name) no longer end at a logout")
                     warned.remove(name)
                 }
-                await coordinator.warn(exposed.map(\.advice))
+                await coordinator.warn(exposed.map(\.advice), from: "lingering")
                 manager.status(await coordinator.heartbeat())
             }
             await beat()
@@ -74,6 +86,8 @@ struct Heart: Service {
             // Half of the resident pages are code that only start-up runs.
             try? await Task.sleep(for: .seconds(2))
             autogit_forget_start_pages()
+            // GitLab and the engine have answered by now, most often, and the first line did not know.
+            if !Task.isCancelled { await beat() }
             // No watchdog without systemd.
             guard manager.isListening else {
                 try? await gracefulShutdown()
@@ -95,6 +109,9 @@ struct Heart: Service {
 struct Reloader: Service {
     let file: SettingsFile
     let coordinator: Coordinator
+    let metrics: FleetMetrics
+    let notifier: Notifier
+    let bell: Bell
     let running: Settings
     let manager: ServiceManager
     let log: Logger
@@ -111,12 +128,18 @@ struct Reloader: Service {
         manager.reloading()
         do {
             let settings = try await file.read()
-            await coordinator.reload(.init(settings))
+            await coordinator.reload(.init(settings, started: running.hosts))
+            metrics.prepare(settings.pools)
+            await notifier.replace(settings.notify)
+            bell.ring()
             let view = ReloadView(pools: settings.pools.map(\.name), needs_restart: running.needsRestart(for: settings))
             log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
             if view.needs_restart {
                 log.warning(
-                    "Some changes take effect after a restart only ([gitlab] except poll_interval, [listen], [state], [engine], [registry]): systemctl restart autogit"
+                    """
+                    Some changes take effect after a restart only ([gitlab] except poll_interval, [listen], [state], socket of [engine], [registry], and name, \
+                    engine, tls_ca, tls_cert, tls_key and runner_socket of [[host]]): systemctl restart autogit
+                    """
                 )
             }
             await tell()
@@ -138,9 +161,21 @@ extension Settings {
     /// Whether a setting differs that only a restart applies.
     func needsRestart(for new: Settings) -> Bool {
         gitlab.name != new.gitlab.name || gitlab.url != new.gitlab.url || gitlab.token != new.gitlab.token || gitlab.webhookSecret != new.gitlab.webhookSecret
-            || gitlab.runnerURL != new.gitlab.runnerURL || gitlab.cloneURL != new.gitlab.cloneURL || gitlab.proxy != new.gitlab.proxy
+            || gitlab.runnerURL != new.gitlab.runnerURL || gitlab.cloneURL != new.gitlab.cloneURL || gitlab.webhookURL != new.gitlab.webhookURL
+            || gitlab.proxy != new.gitlab.proxy
             || gitlab.projects != new.gitlab.projects || gitlab.caFile != new.gitlab.caFile || httpHost != new.httpHost || httpPort != new.httpPort
-            || controlSocket != new.controlSocket || controlToken != new.controlToken || stateDirectory != new.stateDirectory
-            || engineSocket != new.engineSocket || registries != new.registries
+            || controlSocket != new.controlSocket || controlToken != new.controlToken || readAccess != new.readAccess || metricsToken != new.metricsToken
+            || stateDirectory != new.stateDirectory
+            || engineSocket != new.engineSocket || registries != new.registries || links != new.links
+    }
+
+    /// How each host is reached. Its budget, labels and resources are the planner's, and it learns them by a reload.
+    private var links: [HostID: Link] {
+        Dictionary(hosts.map { ($0.host.id, Link(engine: $0.engine, runnerSocket: $0.runnerSocket)) }) { first, _ in first }
+    }
+
+    private struct Link: Equatable {
+        var engine: EngineAddress
+        var runnerSocket: String?
     }
 }

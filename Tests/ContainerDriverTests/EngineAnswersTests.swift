@@ -19,7 +19,7 @@ import Testing
         double = try EngineDouble(socket: "\(scratch.path)/s")
         let pauses = pauses
         driver = ContainerDriver(
-            engine: Engine(socket: double.socket, http: HTTPClient()), instance: "i", pullSilence: .seconds(60),
+            engine: Engine(socket: double.socket, http: HTTPClient()), instance: "i", pullSilence: .seconds(600), logTimeout: .seconds(600),
             log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         ) { pauses.note($0) }
     }
@@ -45,6 +45,20 @@ import Testing
         #expect(!error.isOutage && error.description.contains("does not support reading"))
     }
 
+    /// In Podman's words, which come with 500 when the image goes between two of its own looks.
+    @Test func anImageThatGoesWhileItIsLookedAtIsNotThere() async throws {
+        defer { double.stop() }
+        let engine = Engine(socket: double.socket, http: HTTPClient())
+        double.answer(
+            "GET /images/json",
+            with: .init(500, #"{"message":"failed to convert ImageData to ImageInspect 'a:1': locating image with ID \"af\": image not known","response":500}"#)
+        )
+        #expect(try await !engine.imageExists("a:1"))
+        double.answer("GET /images/json", with: .init(500, #"{"message":"database is locked"}"#))
+        let error = try await failure { _ = try await engine.imageExists("a:1") }
+        #expect(error.description.contains("database is locked"))
+    }
+
     @Test func aLogThatDoesNotComeIsGivenUp() async throws {
         defer { double.stop() }
         let driver = ContainerDriver(
@@ -54,6 +68,23 @@ import Testing
         double.hang("GET /containers/logs")
         let error = try await failure { _ = try await driver.lastOutput("abcd2345", bytes: 100) }
         #expect(error.isOutage && error.description.contains("took longer than"))
+    }
+
+    /// In Docker's words and in crun's, as Podman passes them on.
+    @Test(arguments: [
+        #"{"message":"OCI runtime create failed: runc create failed: unable to start container process: exec: \"/entry\": exec format error: unknown"}"#,
+        #"{"cause":"exec format error","message":"crun: exec: exec format error: OCI runtime error","response":500}"#,
+    ])
+    func anImageOfAnotherArchitectureIsCalledThat(words: String) async throws {
+        defer { double.stop() }
+        var spec = spec
+        spec.pool.configuredExecutor = .shell
+        spec.pool.cache = JobCache(.none)
+        _ = try await driver.create(spec)
+        double.answer("POST /containers/start", with: .init(500, words))
+        let error = try await failure { try await driver.start(spec, credentials: RunnerCredentials(.init(url: "http://h"), token: Secret("glrt-x"))) }
+        #expect(!error.isOutage && error.description.contains("has programs of another architecture than this host can run (exec format error)"))
+        #expect(error.description.contains("qemu-user-static"))
     }
 
     @Test func aRemovalThatFailsSaysWhyAndIsNoOutage() async throws {

@@ -57,6 +57,29 @@ import Testing
         for id in kept { try await engine.engine.remove(id) }
     }
 
+    /// For a runner in a scope, which is no container: it is prepared for and cleared up by the same driver.
+    @Test func aRunnerThatIsNoContainerHasItsJobsClearedUpToo() async throws {
+        let engine = try await TestEngine.shared.value
+        try await engine.ensureBusybox()
+        let driver = ContainerDriver(engine: engine.engine, instance: instance, log: Logger(label: "test"))
+        var pool = Pool(name: "p")
+        (pool.driver, pool.configuredExecutor) = (.scope, .docker)
+        try await driver.prepareJobs(of: RunnerSpec(runner: "scop2345", instance: instance, pool: pool))
+        let cache = try #require(pool.cacheVolume).name(instance: instance)
+        #expect(try await driver.caches().map(\.name) == [cache])
+        let ids = [try await container(engine, labels: ours("scop2345")), try await container(engine, labels: ours("live2345"))]
+        try await driver.removeLeftovers(of: Remains("scop2345"))
+        #expect(try await left(engine, ids) == [ids[1]])
+        try await driver.removeLeftovers(of: Remains("live2345"))
+        #expect(try await left(engine, ids) == [])
+        #expect(try await driver.caches().map(\.name) == [cache], "the pool's cache stays")
+        _ = try await driver.removeCache(cache)
+        let none = ContainerDriver(engine: Engine(socket: "/nowhere/e.sock", http: HTTPClient()), instance: instance, log: Logger(label: "test"))
+        pool.cache = JobCache(.none)
+        let error = await #expect(throws: EngineError.self) { try await none.prepareJobs(of: RunnerSpec(runner: "scop2345", instance: instance, pool: pool)) }
+        #expect(error?.isOutage == true)
+    }
+
     /// A token's beginning alone: older things are of an earlier runner whose token began alike.
     @Test func whatIsOlderThanTheRunnerStays() async throws {
         let engine = try await TestEngine.shared.value

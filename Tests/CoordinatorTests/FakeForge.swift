@@ -86,6 +86,11 @@ final class FakeForge: Forge {
         return found
     }
 
+    func reviveHook(project: String, url: String, secret: Secret) async throws -> Bool {
+        try await script.call("revive \(project)")
+        return true
+    }
+
     func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation {
         try await script.call("hook \(project)")
         return HookInstallation(id: 1, isNew: true)

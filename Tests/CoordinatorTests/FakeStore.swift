@@ -8,11 +8,13 @@ final class FakeStore: StateStore {
         var runners: [RunnerID: Runner] = [:]
         var history: [HistoryEntry] = []
         var paused: Set<String> = []
+        var drained: Set<HostID> = []
         var logs: [RunnerID: KeptLog] = [:]
     }
 
     private struct State {
         var disk = Disk()
+        var arrivals: [String: [Timestamp]] = [:]
         var pending: [Change] = []
     }
 
@@ -39,7 +41,8 @@ final class FakeStore: StateStore {
                 case .runner(let runner): state.disk.runners[runner.id] = runner
                 case .history(let entry): state.disk.history.append(entry)
                 case .pool(let name, let paused): if paused { state.disk.paused.insert(name) } else { state.disk.paused.remove(name) }
-                case .image, .imageGone: break
+                case .host(let name, let drained): if drained { state.disk.drained.insert(HostID(name)) } else { state.disk.drained.remove(HostID(name)) }
+                case .image, .imageGone, .engine: break
                 }
             }
             let ids = Set(changes.compactMap { if case .runner(let runner) = $0 { runner.id } else { nil } })
@@ -68,7 +71,27 @@ final class FakeStore: StateStore {
     func load() async throws -> Memory { memory }
     func history(of runner: RunnerID) async throws -> [HistoryEntry] { disk.history.filter { $0.runner == runner } }
     func recentJobs(limit: Int) async throws -> [Job] { Array(disk.jobs.values.sorted { $0.id > $1.id }.prefix(limit)) }
+    func endedJobs(limit: Int) async throws -> [Job] {
+        Array(disk.jobs.values.filter(\.status.isOver).sorted { ($0.finishedAt ?? $0.firstSeen) > ($1.finishedAt ?? $1.firstSeen) }.prefix(limit))
+    }
     func job(_ id: JobRef) async throws -> Job? { disk.jobs[id] }
     func runner(_ id: RunnerID) async throws -> Runner? { disk.runners[id] }
+    func past(since time: Timestamp, failures: Int) async throws -> Past {
+        let (jobs, runners) = (disk.jobs.values, disk.runners.values)
+        return Past(
+            runs: jobs.filter { max($0.runningAt ?? time + .seconds(-1), $0.finishedAt ?? time + .seconds(-1)) >= time }.map {
+                .init(pendingAt: $0.pendingAt, runningAt: $0.runningAt, finishedAt: $0.finishedAt, status: $0.status)
+            },
+            starts: runners.compactMap { runner in
+                runner.contactedAt.flatMap { $0 >= time ? .init(requestedAt: runner.requestedAt, contactedAt: $0) : nil }
+            },
+            failures: Array(
+                runners.filter { $0.failed && $0.removedAt != nil }.sorted { $0.lastSeen > $1.lastSeen }.prefix(failures)))
+    }
+    func arrivals(since: Timestamp) async throws -> [String: [Timestamp]] {
+        try await script.call("arrivals")
+        return state.withLock { $0.arrivals }.mapValues { $0.filter { $0 >= since } }
+    }
+    func remember(_ arrivals: [String: [Timestamp]]) { state.withLock { $0.arrivals = arrivals } }
     func jobCounts() async throws -> [String: Int] { disk.jobs.values.reduce(into: [:]) { $0[$1.status.rawValue, default: 0] += 1 } }
 }

@@ -19,15 +19,20 @@ struct House: Sendable {
     private let plans = Plans()
 
     /// Recovered, with everything looked at.
-    init(_ pools: [Pool] = [pool()], paused: Set<String> = [], polling: Duration = .seconds(30), seed: UInt64 = 1) async throws {
+    /// - Parameter jobs: that GitLab has already.
+    init(
+        _ pools: [Pool] = [pool()], paused: Set<String> = [], polling: Duration = .seconds(30), jobs: [JobID: JobObservation] = [:], seed: UInt64 = 1,
+        audiences: [any FleetAudience] = []
+    ) async throws {
         store = FakeStore(script, Memory(instance: "house", jobs: [], runners: [], finishedJobs: [], pausedPools: paused))
         forge = FakeForge(script, store)
+        forge.change { $0.jobs = jobs }
         engine = FakeDriver(script, store, "engine")
         systemd = FakeDriver(script, store, "systemd")
         let plans = plans
         coordinator = Coordinator(
             Self.configuration(pools, polling: polling), forges: [.default: forge], drivers: [Self.engine: engine, Self.systemd: systemd], store: store,
-            clock: clock, log: log.logger, seed: seed, watch: { plans.saw($0) })
+            clock: clock, log: log.logger, seed: seed, audiences: audiences, watch: { plans.saw($0) })
         try await coordinator.recover()
         try await settled()
     }

@@ -5,6 +5,7 @@ import Synchronization
 final class ManualClock: WallClock {
     private struct State {
         var now = Timestamp(milliseconds: 1_764_000_000_000)
+        var ahead = Duration.zero
         var count = 0
         var sleepers: [Int: (until: Timestamp, done: CheckedContinuation<Void, any Error>)] = [:]
         /// Were cancelled before they slept.
@@ -15,6 +16,9 @@ final class ManualClock: WallClock {
     private let state = Mutex(State())
 
     func now() -> Timestamp { state.withLock { $0.now } }
+    func calendar() -> Timestamp { state.withLock { $0.now + $0.ahead } }
+    /// Somebody sets the calendar, or the machine slept.
+    func setCalendar(ahead: Duration) { state.withLock { $0.ahead = ahead } }
 
     func sleep(for time: Duration) async throws {
         let id = state.withLock { state in

@@ -40,6 +40,28 @@ import Testing
         #expect(await house.coordinator.runnerViews().count == 1)
     }
 
+    // MARK: Draining hosts
+
+    @Test func aDrainedHostLetsItsIdleRunnerGoAndIsRememberedSo() async throws {
+        let house = try await House()
+        let runner = try await house.runner()
+        try await house.coordinator.setDrained(host: "local", true)
+        try await house.until { $0.runners[runner.id]?.phase ?? .removed > .ready }
+        #expect(house.store.disk.drained == [.local])
+        #expect(await house.coordinator.hostViews().map(\.drained) == [true])
+        try await house.hook(1)
+        try await house.until { $0.waiting[JobRef(.default, 1)] == .hostDrained(.local) }
+        try await house.coordinator.setDrained(host: "local", false)
+        try await house.until { $0.runners.values.contains { $0.launchedFor == 1 } }
+        #expect(house.store.disk.drained.isEmpty)
+    }
+
+    @Test func aHostThatIsNotThereCannotBeDrained() async throws {
+        let house = try await House()
+        let refusal = await #expect(throws: Refusal.self) { try await house.coordinator.setDrained(host: "attic", true) }
+        #expect(refusal?.kind == .notFound && refusal?.message == "there is no host attic; there are: local")
+    }
+
     // MARK: Dismissing
 
     @Test func aRunnerThatIsBeingMadeCanOnlyBeForcedToGo() async throws {

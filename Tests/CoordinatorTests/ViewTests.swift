@@ -121,11 +121,51 @@ import Testing
         #expect(await house.coordinator.heartbeat() == "no runners; no job waits; GitLab: no route; scope: no bus")
     }
 
+    /// From 20 to 21 o'clock UTC; the clock stands at 16 on a Monday, and then somebody wakes the machine four hours later.
+    @Test func aPoolShowsWhatIsInForce() async throws {
+        var pool = House.pool()
+        var schedule = Schedule(zone: .utc)
+        (schedule.days, schedule.from, schedule.to) = (.weekdays, 20 * 60, 21 * 60)
+        (schedule.warm, schedule.maxRunners, schedule.cooldown) = (.fixed(1), 3, .seconds(60))
+        pool.schedules = [schedule]
+        let house = try await House([pool])
+        let before = try #require(await house.coordinator.poolViews().first)
+        #expect(before.schedule == nil && before.schedule_until == "2025-11-24T20:00:00.000Z")
+        #expect(before.warm == 0 && before.max_runners == 10 && before.cooldown == 300)
+        house.clock.setCalendar(ahead: .seconds(4 * 3600))
+        _ = await house.coordinator.heartbeat()
+        try await house.settled()
+        let after = try #require(await house.coordinator.poolViews().first)
+        #expect(
+            after.schedule == "mon-fri 20:00-21:00 UTC" && after.schedule_until == "2025-11-24T21:00:00.000Z" && after.warm == 1 && after.max_runners == 3
+                && after.cooldown == 60)
+        #expect(await house.coordinator.runnerViews().count == 1)
+    }
+
+    /// The clock stands at 16 o'clock on a Monday; two jobs came at once a week ago, soon after 17 o'clock.
+    @Test func whatWasLearnedIsShownWithItsReason() async throws {
+        var pool = House.pool()
+        pool.warmth = .auto
+        let house = try await House([pool])
+        let before = try #require(await house.coordinator.poolViews().first)
+        #expect(before.warm == 0 && before.warm_reason == "no job of the pool is known from the last four weeks")
+        let then = house.clock.now() + .seconds(3900 - 7 * 86_400)
+        house.store.remember(["p": [then, then + .seconds(1)], "gone": [then]])
+        await house.pass(.seconds(3600))
+        try await house.until { $0.forecasts["p"] != nil && $0.runners.count == 2 && $0.inFlight.isEmpty }
+        let after = try #require(await house.coordinator.poolViews().first)
+        #expect(after.warm == 2 && after.warm_reason == "2 jobs came at once around this time of Mondays, last week")
+        house.script.fail("arrivals")
+        await house.pass(.seconds(3600))
+        try await house.until { $0.inFlight.isEmpty }
+        #expect(house.coordinator.healthView().store == "ok", "that the past can't be read is no reason to start nothing")
+    }
+
     @Test func aWarningIsNoIllness() async throws {
         let house = try await House()
-        await house.coordinator.warn(["the token ends tomorrow"])
+        await house.coordinator.warn(["the token ends tomorrow"], from: "token")
         #expect(house.coordinator.healthView() == HealthView(status: "healthy", gitlab: "ok", engine: "ok", store: "ok", warnings: ["the token ends tomorrow"]))
-        await house.coordinator.warn([])
+        await house.coordinator.warn([], from: "token")
         #expect(house.coordinator.healthView().warnings == [])
     }
 

@@ -28,7 +28,7 @@ extension EndToEndTests {
         #expect(try await ctl(rig, "drain", "../pools/p/pause").code == 3)
 
         let spawned = try await ctl(rig, "spawn", "p")
-        #expect(spawned.code == 0 && spawned.out.hasPrefix("starting autogit-runner-"))
+        #expect(spawned.code == 0 && spawned.out.hasPrefix("starting autogit-runner-"), "\(spawned)")
         #expect(await rig.gitlab.instance.wait(seconds: 30) { $0.runners.values.contains { $0.contactedAt != nil } })
         let id = try #require(try await rig.daemon.runners().first?.id)
         #expect(try await ctl(rig, "logs", id).out.lowercased().contains("polling for jobs"))

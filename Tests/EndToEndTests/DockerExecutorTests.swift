@@ -86,6 +86,27 @@ extension EndToEndTests {
         try await rig.end()
     }
 
+    /// It takes longer than two looks are apart, whenever the first one is.
+    @Test func whatAJobUsedIsKeptWithIt() async throws {
+        let (rig, project) = try await dockerRig(
+            pipeline: """
+                default: {tags: [x]}
+                eager:
+                  image: \(TestEngine.busybox)
+                  script:
+                    - x=$(head -c 8000000 /dev/zero | tr '\\0' x); end=$(($(date +%s) + 12)); while [ $(date +%s) -lt $end ]; do :; done; echo ${#x}
+                """)
+        let trace = try await run(rig, project)[0]
+        #expect(trace.contains("8000000"))
+        let id = try #require(await rig.gitlab.instance.jobs.keys.max())
+        let job = try await rig.daemon.get("/jobs/\(id)", as: JobView.self)
+        let usage = try #require(job.usage, "\(job)")
+        #expect(usage.cpu_seconds > 0.1 && usage.cpu_seconds < 60, "\(usage)")
+        #expect(usage.peak_memory_bytes > 8_000_000 && usage.peak_memory_bytes <= 64 << 20, "\(usage)")
+        #expect(usage.memory_limit_bytes == 64 << 20)
+        try await rig.end()
+    }
+
     @Test func aJobReachesItsServicesByName() async throws {
         let (rig, project) = try await dockerRig(
             pipeline: """
@@ -292,7 +313,7 @@ extension EndToEndTests {
         let text = try String(contentsOfFile: path, encoding: .utf8)
         try (text + "\n[host]\ndisk_reserve = \"900TiB\"\n").write(toFile: path, atomically: true, encoding: .utf8)
         #expect(try await rig.daemon.control("POST", "/reload").isSuccess)
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(600)
         while try await engine.engine.imageExists(name + ":1"), ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(50)) }
         #expect(try await !engine.engine.imageExists(name + ":1"), "\(rig.daemon.log)")
         for kept in [TestEngine.runner, TestEngine.busybox] { #expect(try await engine.engine.imageExists(kept)) }

@@ -44,9 +44,14 @@ import Testing
     ///   - network: nil for the engine's default, from which GitLab has to be reachable.
     ///   - tls: GitLab has a certificate of an authority of its own.
     ///   - isReachable: containers reach GitLab without sharing the host's network.
+    ///   - found: the path of a socket that the daemon is to find by itself, in DOCKER_HOST, as soon as it is there.
+    ///   - image: the runners', by its name; it is there.
+    ///   - root: the path below which GitLab is.
+    ///   - equip: what comes before the daemon's start, such as a look at the machine.
     func rig(
         hooks: Bool = true, poll: String = "0s", cooldown: String = "2s", command: [String] = ["/usr/local/bin/autogit-python-runner"],
-        network: String? = "host", isReachable: Bool = false, pool: String = "", isAdmin: Bool = true, engine other: TestEngine? = nil, tls: Bool = false
+        network: String? = "host", isReachable: Bool = false, pool: String = "", isAdmin: Bool = true, engine other: TestEngine? = nil, tls: Bool = false,
+        found: String? = nil, image: String = TestEngine.runner, root: String = "", equip: (DaemonUnderTest) async throws -> Void = { _ in }
     ) async throws -> Rig {
         let shared = try await TestEngine.shared.value
         let engine = other ?? shared
@@ -54,18 +59,19 @@ import Testing
         let directory = "/tmp/autogit-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let gitlab = try await FakeGitLabServer.start(
             address: isReachable ? "0.0.0.0" : "127.0.0.1", directory: directory,
-            tls: tls ? ServerTLS.make(in: "\(directory)/tls", names: ["host.containers.internal"]) : nil)
+            tls: tls ? ServerTLS.make(in: "\(directory)/tls", names: ["host.containers.internal"]) : nil, root: root)
         let token = "glpat-e2e-\(UInt64.random(in: 0 ... .max))"
         let project = try await gitlab.instance.addProject(path: "root/e2e", pipelineFile: Self.yaml)
         await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: isAdmin, projects: [project.id]))
         let inside = gitlab.url.replacingOccurrences(of: "127.0.0.1", with: "host.containers.internal")
         let daemon = try DaemonUnderTest(
-            program: product("autogitd"), directory: directory, gitlab: gitlab.url, token: token, engine: engine.socket, pollInterval: poll,
+            program: product("autogitd"), directory: directory, gitlab: gitlab.url, token: token, engine: found == nil ? engine.socket : nil,
+            pollInterval: poll,
             settings: """
                 [[pool]]
                 name = "p"
                 tags = ["x"]
-                image = "\(TestEngine.runner)"
+                image = "\(image)"
                 command = \(command)
                 \(network.map { "network = \"\($0)\"" } ?? "")
                 \(pool.contains("memory = ") ? "" : "memory = \"256MiB\"")
@@ -73,7 +79,9 @@ import Testing
                 \(pool)
                 """,
             gitlabSettings: (isReachable ? "runner_url = \"\(inside)\"\nclone_url = \"\(inside)\"" : "")
-                + (gitlab.caFile.map { "\nca_file = \"\($0)\"" } ?? ""))
+                + (gitlab.caFile.map { "\nca_file = \"\($0)\"" } ?? ""),
+            environment: found.map { ["DOCKER_HOST": "unix://\($0)"] } ?? [:])
+        try await equip(daemon)
         try await daemon.start()
         if hooks { _ = await gitlab.instance.addHook(project: project.id, url: "\(daemon.url)/webhook/job", secret: daemon.webhookSecret) }
         return Rig(engine: engine, gitlab: gitlab, daemon: daemon, project: project, token: token)
@@ -174,7 +182,7 @@ import Testing
         _ = await rig.gitlab.instance.addHook(project: project.id, url: "\(rig.daemon.url)/webhook/job", secret: rig.daemon.webhookSecret)
         let id = try await rig.gitlab.instance.createPipeline(project: project.id)[0]
         var reason: String?
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(300)
         // Before its tags are known, that is the reason.
         while reason?.hasPrefix("no pool") != true, ContinuousClock.now < deadline {
             reason = try await rig.daemon.jobs().first { $0.id == id }?.waiting_reason

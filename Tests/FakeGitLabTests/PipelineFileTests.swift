@@ -7,6 +7,27 @@ import Testing
         try #require(try PipelineFile(text).jobs.first { $0.name == name })
     }
 
+    // MARK: The guide's files
+
+    /// The first can be read as YAML, with mappings for lines; the second can't.
+    @Test(arguments: [#"echo "Job: ${CI_JOB_ID}""#, #"python -c "print(f'a: {b.c()}')""#])
+    func aLineWithAColonIsTakenAsItIsMeantWhereThatIsAskedFor(line: String) throws {
+        let text = """
+            services:
+              - name: alpine
+                alias: web
+            a:
+              script:
+                - true
+                - \(line)
+              tags:
+                - x
+            """
+        let file = try PipelineFile(text, acceptingUnquotedColons: true)
+        #expect(file.jobs.map(\.script) == [["true", line]] && file.jobs.first?.services.map(\.image.name) == ["alpine"])
+        #expect(throws: PipelineFile.Invalid.self) { try PipelineFile(text) }
+    }
+
     // MARK: Inheritance
 
     static let everythingByDefault = """

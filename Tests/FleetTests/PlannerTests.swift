@@ -174,6 +174,10 @@ import Testing
             var pool = Scene.pool("p\(index)", tags(), untagged: random.below(2) == 0, max: random.below(6) + 1)
             pool.warm = random.below(3)
             pool.maxJobs = random.below(3)
+            if random.below(3) == 0 {
+                let (max, warm) = (random.below(4), random.below(4))
+                pool.schedules = [ScheduleTests.schedule(.all, random.below(1440), random.below(1441), warm: min(warm, max), max: max)]
+            }
             return pool
         }
         let budget = HostBudget(memory: Int64(random.below(20) + 1) << 30)
@@ -194,7 +198,7 @@ import Testing
         var launched: [String: Int] = [:]
         for action in plan.actions {
             switch action {
-            case .launch(_, let pool, _): launched[pool, default: 0] += 1
+            case .launch(_, let pool, _, _, _): launched[pool, default: 0] += 1
             case .signal(let id, _, _), .end(let id, _, _), .refuse(_, let id): #expect(scene.state.runners[id]?.isBusy == false)
             default: break
             }
@@ -202,7 +206,7 @@ import Testing
         for state in scene.state.pools {
             let live = scene.state.runners.values.count { $0.pool == state.pool.name }
             let new = launched[state.pool.name] ?? 0
-            #expect(new == 0 || live + new <= state.pool.maxRunners)
+            #expect(new == 0 || live + new <= scene.state.targets(of: state.pool, at: scene.now).maxRunners)
             #expect(new == 0 || !state.paused)
         }
         let total = Int64(scene.state.runners.count + launched.values.reduce(0, +)) << 30

@@ -109,7 +109,7 @@ import Testing
             for action in scene.plan().actions {
                 scene.take(.decided(action))
                 switch action {
-                case .launch(let id, _, _):
+                case .launch(let id, _, _, _, _):
                     launches += 1
                     scene.take(.launching(id, .registered(Int64(launches), shortToken: nil)))
                     scene.take(.launching(id, .creationFailed(Trouble("reset by peer", isOutage: true))))

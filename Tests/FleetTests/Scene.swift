@@ -10,14 +10,15 @@ struct Scene {
     var events: [FleetEvent] = []
     var changes: [Change] = []
 
-    init(_ pools: [Pool] = [pool()], budget: HostBudget = HostBudget(), polling: Duration = .seconds(30)) {
-        state = FleetState(.init(pools: pools, budget: budget, pollInterval: polling), seed: 1)
+    init(_ pools: [Pool] = [pool()], hosts: [Host]? = nil, budget: HostBudget = HostBudget(), polling: Duration = .seconds(30)) {
+        state = FleetState(.init(pools: pools, hosts: hosts, budget: budget, pollInterval: polling), seed: 1)
         now = Self.start + .seconds(-3600)
         take(.remembered(Memory(instance: "i", jobs: [], runners: [], finishedJobs: [], pausedPools: [])))
         for place in state.placesInUse { take(.done(.look(place), .success(.objects([])))) }
         take(.done(.poll(.default), .success(.poll(Poll(jobs: [], isComplete: true)))))
         take(.done(.sweep(.default), .success(.registrations([]))))
         take(.done(.flush, .success(.done)))
+        for host in state.hostsInUse { take(.done(.survey(host), .success(.host(HostFacts(architecture: .amd64))))) }
         now = Self.start
         // What is due by the clock alone is not what these tables are about.
         for place in state.placesInUse {
@@ -28,6 +29,7 @@ struct Scene {
             state.forges[forge]?.pollAt = now + .seconds(86_400)
             state.forges[forge]?.sweepAt = now + .seconds(86_400)
         }
+        for host in state.hosts.keys { state.hosts[host]?.surveyAt = now + .seconds(86_400) }
         state.flushAt = now + .seconds(86_400)
         state.expireAt = now + .seconds(86_400)
         events = []
@@ -98,7 +100,7 @@ struct Scene {
 extension Plan {
     /// Pools in which a runner is launched, each with the job it is for.
     var launches: [String] {
-        actions.compactMap { if case .launch(_, let pool, let job) = $0 { "\(pool):\(job.map { "\($0.id)" } ?? "-")" } else { nil } }
+        actions.compactMap { if case .launch(_, let pool, let job, _, _) = $0 { "\(pool):\(job.map { "\($0.id)" } ?? "-")" } else { nil } }
     }
     func reason(_ id: JobID) -> WaitingReason? { waiting[Scene.ref(id)] }
     func contains(_ test: (Action) -> Bool) -> Bool { actions.contains(where: test) }

@@ -7,12 +7,13 @@ import Testing
 
 @testable import ContainerDriver
 @testable import GitLab
+@testable import HostProbe
 @testable import Settings
 
 /// Everything that comes from outside, bent and broken from a seed: what is read must end in a value or an error, at
 /// once. A crash ends the test run; the slowest case may take a second of processor time.
 ///
-/// `AUTOGIT_FUZZ_CASES` sets how many cases each reader gets; 20,000 by default, so 120,000 in all, and half as many requests to a
+/// `AUTOGIT_FUZZ_CASES` sets how many cases each reader gets; 20,000 by default, so 140,000 in all, and half as many requests to a
 /// running daemon as one reader gets cases.
 @Suite struct FuzzTests {
     static let cases = ProcessInfo.processInfo.environment["AUTOGIT_FUZZ_CASES"].flatMap { Int($0) } ?? 20_000
@@ -101,6 +102,34 @@ import Testing
         }
     }
 
+    /// Files that root reads outside of the sandbox.
+    @Test func whatAHostSays() {
+        let good = [
+            "cdiVersion: 0.5.0\nkind: nvidia.com/gpu\ndevices:\n- name: \"0\"\n  containerEdits:\n    deviceNodes:\n    - path: /dev/nvidia0\n    env: [A=1, 'B=2']\n",
+            #"{"cdiVersion":"0.5.0","kind":"nvidia.com/gpu","devices":[{"name":"GPU-a","containerEdits":{"deviceNodes":[{"path":"/dev/nvidia0"}]}}]}"#,
+            "enabled\ninterpreter /usr/bin/qemu-aarch64\nflags: POCF\noffset 0\nmagic 7f454c460201010000000000000000000200b700\n",
+            "0, GPU-a, NVIDIA T4, 15360, 00000000:01:00.0\n", "GPU UUID: GPU-a\nDevice Minor: 0\nBus Location: 0000:01:00.0\n",
+            "4,7,1000,-;NVRM: Xid (PCI:0000:01:00): 31, pid=1\n DEVICE=+pci:0000:01:00.0\n",
+        ]
+        fuzz(8, good.map { Array($0.utf8) }) { input in
+            let text = String(decoding: input, as: UTF8.self)
+            var sources = GPUSources()
+            var remarks: [String] = []
+            for isYAML in [false, true] {
+                guard let specification = try? CDISpecification(input, isYAML: isYAML) else { continue }
+                sources.cdi += CDIDevice.all([("/etc/cdi/x", specification)], remarks: &remarks)
+            }
+            sources.rows = NvidiaRow.all(text, remarks: &remarks)
+            sources.information = [NvidiaInformation(folder: "0000:01:00.0", text)]
+            for node in ["/dev/nvidia0"] + sources.cdi.flatMap(\.nodes) { sources.groups[node] = 0 }
+            let gpus = sources.gpus(remarks: &remarks)
+            // What is given to containers: each once, and never all of them.
+            #expect(Set(gpus.map(\.id)).count == gpus.count && gpus.allSatisfy { $0.cdi?.hasSuffix("=all") != true })
+            _ = try? BinaryFormat(name: "x", text).architecture
+            _ = KernelLog.faults(in: text, booted: 0)
+        }
+    }
+
     /// Broken texts, through the daemon itself: it must end by itself, and say that the configuration is bad.
     @Test func brokenConfigurationFiles() async throws {
         let good = """
@@ -136,13 +165,15 @@ import Testing
 
     /// Good TOML with keys and values of all kinds in all places.
     @Test func strangeConfigurations() throws {
-        let keys = SettingsSchema.sections.flatMap { $0.keys.map(\.name) } + SettingsSchema.pool.map(\.name) + ["x", "\"\"", "\"a b\""]
+        let keys =
+            SettingsSchema.sections.flatMap { $0.keys.map(\.name) } + SettingsSchema.pool.map(\.name)
+            + ["days", "from", "to", "time_zone", "schedule", "x", "\"\"", "\"a b\""]
         let values = [
             "1", "-1", "0", "9223372036854775807", "1.5", "nan", "-inf", "1e308", "true", "\"\"", "\"x\"", "\"2GiB\"", "\"-5m\"", "\"99999999999999h\"",
             "\"http://[::1\"", "\"SIGQUIT\"", "\"group:\"", "[]", "[1, \"a\"]", "[[\"a\"]]", "{}", "{ a = 1 }", "1979-05-27", "07:32:00", "\"\\u0000\"",
-            "\"\\u001b[2J\"", "\"0.0.0.0:99999\"",
+            "\"\\u001b[2J\"", "\"0.0.0.0:99999\"", "[\"mon-mon\"]", "\"24:00\"", "\"auto\"", "\"../UTC\"", "[{ from = \"08:00\", warm = 1 }]",
         ]
-        let sections = ["[gitlab]", "[listen]", "[state]", "[engine]", "[host]", "[[pool]]", "[[pool]]", "[[gitlab]]", "[x]"]
+        let sections = ["[gitlab]", "[listen]", "[state]", "[engine]", "[host]", "[[pool]]", "[[pool]]", "[[pool.schedule]]", "[[gitlab]]", "[x]"]
         let environment = SettingsEnvironment(machineMemory: 64 << 30, credentialsDirectory: nil)
         var bender = Bender(random: SplitMix(seed: 7))
         for _ in 0..<Self.cases {

@@ -172,13 +172,13 @@ extension FuzzTests {
     }
 
     /// Sends a bent request, and lets the daemon's answers to other, good requests be the clock. After four of them a FIN tells that no
-    /// more comes, for half of a request waits for its other half; before a hundred more the daemon must have closed.
+    /// more comes, for half of a request waits for its other half; before a thousand more the daemon must have closed.
     /// - Returns: nil when a good request wasn't answered.
     private static func exchange(_ input: [UInt8], with peer: BareSocket.Peer) -> (answer: [UInt8], closed: Bool)? {
         guard let socket = BareSocket(peer) else { return nil }
         socket.send(input)
         var answer: [UInt8] = []
-        for tick in 0..<104 {
+        for tick in 0..<1004 {
             if tick == 4 { socket.finish() }
             reading: while true {
                 switch socket.read() {

@@ -21,7 +21,7 @@ import Testing
     private static let html = "<html><head><style>p{}</style><title>Sign in</title></head><body>Welcome</body></html>"
 
     @Test(arguments: [
-        Case(status: 401, body: #"{"message":"401 Unauthorized"}"#, kind: .badToken, says: ["token_file"]),
+        Case(status: 401, body: #"{"message":"401 Unauthorized"}"#, kind: .badToken, says: ["autogitctl token set"]),
         Case(status: 401, body: #"{"error":"invalid_token","error_description":"Token was revoked."}"#, kind: .badToken),
         Case(status: 401, body: #"{"errors":[{"message":"Invalid token"}]}"#, kind: .badToken),
         Case(status: 401, type: "text/html", body: html, kind: .badAnswer, says: ["401", "text/html", "Sign in", "[gitlab] url"]),

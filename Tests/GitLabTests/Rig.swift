@@ -21,8 +21,12 @@ struct Rig {
     var instance: Instance { gitlab.instance }
 
     /// Runs the body with a fake GitLab that is stopped in the end.
-    static func run(_ body: (Rig) async throws -> Void) async throws {
-        let gitlab = try await FakeGitLabServer.start(directory: "/tmp/autogit-gitlab-tests-\(getpid())")
+    /// - Parameter root: the path below which it is.
+    static func run(root: String = "", _ body: (Rig) async throws -> Void) async throws {
+        // Each has its own: projects have the same numbers.
+        let directory = "/tmp/autogit-gitlab-tests-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        let gitlab = try await FakeGitLabServer.start(directory: directory, root: root)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
         do {
             try await body(Rig(gitlab: gitlab))
         } catch {

@@ -100,6 +100,21 @@ import Testing
         #expect(await seen.wait(for: "ended"))
     }
 
+    /// The cancellation comes before the exchange that it is for, and must not be forgotten.
+    @Test(arguments: [false, true]) func whoIsCancelledAlreadyWaitsForNothing(isStream: Bool) async throws {
+        let server = try server { _, connection in connection.waitForEnd() }
+        defer { server.stop() }
+        let (client, request) = (client, request("GET", "/", timeout: nil))
+        for _ in 0..<20 {
+            let task = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                if isStream { _ = try await client.stream(request) } else { _ = try await client.send(request) }
+            }
+            let error = await #expect(throws: TransferError.self) { try await task.value }
+            #expect(error?.kind == .cancelled)
+        }
+    }
+
     /// A client that is dropped ends what is under way.
     @Test func aClosedClientEndsItsTransfers() async throws {
         let seen = Happenings<String>()

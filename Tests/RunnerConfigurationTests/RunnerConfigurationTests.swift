@@ -53,6 +53,19 @@ import Testing
         }
     }
 
+    /// A runner in a scope works in its own folder; its jobs don't.
+    @Test func inAScopeTheJobsContainersAreTheSameAsElsewhere() throws {
+        var pool = Pool(name: "p")
+        (pool.mounts, pool.network, pool.configuredExecutor, pool.env) = (["/srv/data:/data:ro"], "runners", .docker, ["A": "1"])
+        let container = try runner(pool)
+        pool.driver = .scope
+        let place = RunnerSurroundings(engineSocket: "/run/engine/e.sock", shellFolder: "/s/work")
+        let scope = try runner(pool, RunnerAccess(url: "http://h"), place)
+        #expect(scope.convert() == container.convert())
+        #expect(scope["docker"]?["host"]?.string == "unix:///run/engine/e.sock" && scope["builds_dir"] == nil)
+        #expect(strings(scope["docker"]?["volumes"]).contains("autogit-cache-inst-p:/cache") && strings(scope["environment"]) == ["A=1"])
+    }
+
     @Test func everyKeyIsGitlabRunnersAndHasItsType() throws {
         var pool = Pool(name: "p")
         pool.env = ["A": "1"]
@@ -79,6 +92,13 @@ import Testing
     }
 
     // MARK: The Docker executor
+
+    @Test func withoutMemoryLimitsGitlabRunnerIsGivenNone() throws {
+        var pool = Pool(name: "p")
+        pool.memory = 0
+        let docker = try #require(try runner(pool)["docker"]?.table)
+        #expect(!docker.keys.contains { $0.contains("memory") } && docker["cpus"]?.string != nil)
+    }
 
     @Test func aJobHasThePoolsLimitsAndLabelsOfOurs() throws {
         var pool = Pool(name: "p")

@@ -26,7 +26,9 @@ import Testing
     }
 
     @Test func onlyABusThatCannotBeAskedIsAnOutage() async {
-        let driver = ScopeDriver(manager: UnitManager(address: "unix:path=/nonexistent/bus"), stateDirectory: "/nonexistent", instance: "i")
+        let driver = ScopeDriver(
+            manager: UnitManager(address: "unix:path=/nonexistent/bus"), stateDirectory: "/nonexistent", instance: "i",
+            engine: JobEngineDouble("/nonexistent/e.sock"))
         let unknown = await #expect(throws: ScopeError.self) { try await driver.signal("abcd2345", "SIGFOO") }
         #expect(unknown?.isOutage == false && unknown?.description.contains("SIGFOO") == true)
         let away = await #expect(throws: BusError.self) { try await driver.signal("abcd2345", "SIGQUIT") }

@@ -5,14 +5,15 @@ import Testing
 @testable import ScopeDriver
 
 @Suite struct ScopeTests {
-    private func plan(_ command: [String] = []) -> ScopePlan {
+    private func plan(_ command: [String] = [], gpus: [GPU] = []) -> ScopePlan {
         var pool = Pool(name: "p")
         pool.driver = .scope
         pool.command = command
         pool.cpus = 0.5
         pool.memory = 64 << 20
         return ScopePlan(
-            RunnerSpec(runner: "abcd2345", instance: "0123abcd", pool: pool), folder: "/s/scopes/abcd2345", stateDirectory: "/s", database: "/s/autogit.db")
+            RunnerSpec(runner: "abcd2345", instance: "0123abcd", pool: pool, gpus: gpus), folder: "/s/scopes/abcd2345", stateDirectory: "/s",
+            database: "/s/autogit.db")
     }
 
     /// Both units carry it: a scope is found again by its description, and a service without a scope is left over.
@@ -38,6 +39,18 @@ import Testing
         }
         #expect(bound == ["/s/scopes/abcd2345", "/s/scopes/abcd2345/identity"] && writable == ["/s/scopes/abcd2345"])
         #expect(hidden.contains("/s"))
+    }
+
+    /// Nodes that two GPUs share are bound once; without a GPU /dev stays as it is.
+    @Test func ofAllGPUsARunnerSeesItsOwn() {
+        let gpus = ["128", "129"].map {
+            GPU(id: $0, vendor: .amd, name: "RX", nodes: [.init(path: "/dev/kfd", group: 1), .init(path: "/dev/dri/renderD\($0)", group: 1)])
+        }
+        var bound: [String] = []
+        for case .bindPaths(let paths) in plan(gpus: gpus).service { bound += paths.map(\.destination) }
+        #expect(bound.suffix(3) == ["/dev/kfd", "/dev/dri/renderD128", "/dev/dri/renderD129"])
+        func isPrivate(_ plan: ScopePlan) -> Bool { plan.service.contains { if case .flag("PrivateDevices", true) = $0 { true } else { false } } }
+        #expect(isPrivate(plan(gpus: gpus)) && !isPrivate(plan()))
     }
 
     @Test func limitsAreTheScopes() {

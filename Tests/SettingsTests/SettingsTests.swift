@@ -83,7 +83,7 @@ import Testing
                 "pool[1].name", "pool[1].cooldown",
             ])
         #expect(found[1].message.contains("chmod 600"))
-        #expect(found[3].message == "\"two\" is not a valid size, for example 2GiB or 512MiB")
+        #expect(found[3].message == "\"two\" is not a valid size, for example 2GiB or 512MiB, or none")
         #expect(found[4].message == "expected a number, for example 2.0, found a string")
         #expect(found[6].message == "\"soon\" is not a valid duration, for example 30s, 5m or 1h30m")
         #expect(found[2].message.contains("did you mean poll_interval?"))
@@ -134,11 +134,14 @@ import Testing
         #expect(try parse(minimal).gitlab.name == "gitlab")
     }
 
-    @Test func keysOfContainersAreRefusedInScopes() {
-        for key in SettingsSchema.pool where key.driver == .container {
+    /// A scope has no container of its own; its jobs have some with the Docker executor.
+    @Test(arguments: Executor.allCases) func keysOfContainersAreRefusedWhereThereAreNone(executor: Executor) {
+        for key in SettingsSchema.pool where key.need != nil {
             let value = (key.example ?? key.value(in: Pool(name: "p"))).toml
-            let found = errors(minimal + "\ndriver = \"scope\"\n\(key.name) = \(value)\n")
-            #expect(found.map(\.key) == ["pool[0].\(key.name)"], "\(found)")
+            let found = errors(minimal + "\ndriver = \"scope\"\nexecutor = \"\(executor.rawValue)\"\n\(key.name) = \(value)\n")
+            let isOfJobs = ["network", "mounts", "cap_add", "cap_drop"].contains(key.name)
+            #expect(found.map(\.key) == (isOfJobs && executor == .docker ? [] : ["pool[0].\(key.name)"]), "\(found)")
+            #expect(found.allSatisfy { $0.message.contains("or set executor = \"docker\"") == isOfJobs }, "\(found)")
         }
     }
 
@@ -152,12 +155,15 @@ import Testing
         #expect(try executor("command = [\"/x\"]") == .shell)
         #expect(try executor("command = [\"/x\"]\nexecutor = \"docker\"") == .docker)
         #expect(try executor("driver = \"scope\"") == .shell)
+        #expect(try executor("driver = \"scope\"\nexecutor = \"docker\"") == .docker)
     }
 
     /// Each is refused under the key that is wrong, at that key's line.
     @Test(arguments: [
         ("executor = \"vm\"", "executor"), ("executor = \"shell\"\n[pool.docker]\nimage = \"i\"", "docker.image"),
-        ("executor = \"shell\"\nrunner_memory = \"64MiB\"", "runner_memory"), ("driver = \"scope\"\nexecutor = \"docker\"", "executor"),
+        ("executor = \"shell\"\nrunner_memory = \"64MiB\"", "runner_memory"), ("driver = \"scope\"\n[pool.docker]\nimage = \"i\"", "docker.image"),
+        ("driver = \"scope\"\nrunner_memory = \"64MiB\"", "runner_memory"),
+        ("driver = \"scope\"\nexecutor = \"docker\"\nmounts = [\"/run/user/1000:/run/user/1000\"]", "mounts"),
         ("[pool.docker]\nimage = \"\"", "docker.image"), ("[pool.docker]\nimagee = \"x\"", "docker.imagee"),
         ("[pool.docker]\npull_policy = [\"sometimes\"]", "docker.pull_policy"), ("[pool.docker]\npull_policy = []", "docker.pull_policy"),
         ("[pool.docker]\nservices_limit = -1", "docker.services_limit"), ("[pool.docker]\nservices_limit = 20", "memory"),
@@ -353,13 +359,19 @@ import Testing
 
     /// The schema's sections and keys, each with its line of the example configuration.
     private var everyKey: [(section: String, keys: [(name: String, line: String)])] {
-        SettingsSchema.sections.map { section in
-            ("[\(section.name)]", section.keys.map { ($0.name, $0.exampleLine(defaults: SettingsDraft())) })
-        } + [("[registry.\"registry.home:5000\"]", SettingsSchema.registry.map { ($0.name, $0.exampleLine(defaults: RegistryDraft())) })]
-            + [("[[pool]]", SettingsSchema.pool.map { ($0.name, $0.exampleLine(defaults: Pool(name: ""))) })]
-            + SettingsSchema.poolSections.map { section in
-                ("[pool.\(section.name)]", section.keys.map { ($0.name, $0.exampleLine(defaults: Pool(name: ""))) })
-            }
+        func lines<Target>(_ keys: [SettingKey<Target>], _ defaults: Target) -> [(name: String, line: String)] {
+            keys.map { ($0.name, $0.exampleLine(defaults: defaults)) }
+        }
+        var all = SettingsSchema.sections.map { ("[\($0.name)]", lines($0.keys, SettingsDraft())) }
+        all.insert(
+            ("[[host]]", lines(SettingsSchema.host, HostDraft())), at: 1 + (all.firstIndex { $0.0 == "[host]" } ?? 0))
+        all.append(("[registry.\"registry.home:5000\"]", lines(SettingsSchema.registry, RegistryDraft())))
+        all.append(("[[priority]]", lines(SettingsSchema.priority, PriorityDraft())))
+        all.append(("[[notify]]", lines(SettingsSchema.notify, NotifyDraft())))
+        all.append(("[[pool]]", lines(SettingsSchema.pool, Pool(name: ""))))
+        all += SettingsSchema.poolSections.map { ("[pool.\($0.name)]", lines($0.keys, Pool(name: ""))) }
+        all.append(("[[pool.schedule]]", lines(SettingsSchema.schedule, ScheduleDraft())))
+        return all
     }
 
     @Test func everyKeyIsInTheManualAndNoOther() throws {
@@ -380,18 +392,29 @@ import Testing
         #expect(lines == expected, "it should be:\n\(expected.joined(separator: "\n"))")
     }
 
-    /// Without its # the example is valid, but for the files that it names.
-    @Test func theExampleIsValid() throws {
+    /// Without its # the example is valid, but for the files that it names; one of the two forms of hosts at a time.
+    @Test(arguments: ["[host]", "[[host]]"]) func theExampleIsValid(without form: String) throws {
+        var isLeftOut = false
         let text = try document("packaging/etc/autogit.toml").split(separator: "\n", omittingEmptySubsequences: false)
-            .map { $0.wholeMatch(of: /#[\[a-z].*/) != nil ? $0.dropFirst() : $0 }.joined(separator: "\n")
+            .map { $0.wholeMatch(of: /#[\[a-z].*/) != nil ? $0.dropFirst() : $0 }
+            .filter { line in
+                if line.hasPrefix("[") { isLeftOut = line == form }
+                return !isLeftOut
+            }.joined(separator: "\n")
             // Some keys are for this kind only.
             .replacingOccurrences(of: "kind = \"volume\"", with: "kind = \"s3\"")
+            .replacing(/(?m)^warm = [0-9]/, with: "warm = \"auto\"")
         let keys = Set(errors(text).map { $0.key ?? "" })
         #expect(
-            keys.isSubset(of: [
-                "gitlab.token_file", "gitlab.webhook_secret_file", "gitlab.ca_file", "listen.control_token_file",
-                "registry.registry.home:5000.password_file", "pool[0].cache.access_key_file", "pool[0].cache.secret_key_file",
-            ]), "\(errors(text))")
+            keys.isSubset(
+                of: [
+                    "gitlab.token_file", "gitlab.webhook_secret_file", "gitlab.ca_file", "listen.control_token_file", "metrics.token_file",
+                    "registry.registry.home:5000.password_file", "pool[0].cache.access_key_file", "pool[0].cache.secret_key_file",
+                    // One of each kind's.
+                    "notify[0].token_file", "notify[0].secret_file", "notify[0].command", "notify[0].ca_file",
+                    // For another kind of engine.
+                    "host[0].tls_ca", "host[0].tls_cert", "host[0].tls_key",
+                ] + (form == "[[host]]" ? ["pool[0].hosts", "pool[0].prefer"] : [])), "\(errors(text))")
     }
 
     // MARK: Units
@@ -414,5 +437,23 @@ import Testing
 
     @Test(arguments: ["5m", "1h30m", "250ms", "1d", "0", "1d1h1m1s1ms"]) func timesAreWrittenAsTheyAreRead(text: String) throws {
         #expect(Units.text(try #require(Units.duration(text))) == text)
+    }
+
+    /// For kernels without the controller: nothing of such a pool has a memory limit, and it reserves none.
+    @Test func aPoolCanGoWithoutMemoryLimits() throws {
+        let pool = try parse(minimal + "\nmemory = \"none\"\n").pools[0]
+        #expect(!pool.limitsMemory && pool.reservedMemory == 0 && pool.runnerLimits.memory == 0)
+        #expect(throws: InvalidSettings.self) { try parse(minimal + "\nrunner_memory = \"none\"\n") }
+    }
+
+    /// systemd passes a line of nothing where there is no file, and also where a drop-in takes the credentials away.
+    @Test func aTokenThatSystemdDoesNotPassOnIsToldOf() throws {
+        var own = environment
+        own.hasTokenFile = true
+        let text = "[gitlab]\nurl = \"http://g\"\n[[pool]]\nname = \"a\"\ntags = [\"a\"]\n"
+        let error = #expect(throws: InvalidSettings.self) { try Settings.parse(text, file: "f", environment: own) }
+        #expect(error?.description.contains("a drop-in clears LoadCredential=") == true && error?.description.contains("install -o 1000") == true)
+        own.credentials["gitlab-token"] = Secret("glpat-given")
+        #expect(try Settings.parse(text, file: "f", environment: own).gitlab.token.reveal() == "glpat-given")
     }
 }

@@ -27,6 +27,7 @@ import Testing
             startTimeout: .milliseconds(1500), stopTimeout: .seconds(7), stopSignal: "SIGTERM", maxJobs: 3, tags: ["a", "b,c"], runUntagged: true,
             executor: .docker, memoryLimit: 77)
         runner.shortToken = "abcdef123"
+        runner.equipment = Equipment(architecture: .arm64, isEmulated: true, vendor: .nvidia, gpus: ["GPU-1,2", "GPU-3"], share: 2, resources: ["usb-jtag": 1])
         let first = try SQLiteStore(path: path)
         let instance = try await first.load().instance
         try await first.save([
@@ -39,6 +40,17 @@ import Testing
         #expect(memory.runners == [runner])
         #expect(memory.pausedPools == ["p"])
         #expect(try await first.history(of: "abc").map(\.event) == ["requested"])
+    }
+
+    /// Each half of what is known of a host stays when the other is written.
+    @Test func hostsAreRememberedDrainedAndByHowTheyWereReached() async throws {
+        let first = try SQLiteStore(path: path)
+        try await first.save([.host(name: "a", drained: true), .engine(host: "b", address: "ssh://b")])
+        try await first.save([.engine(host: "a", address: "ssh://old"), .engine(host: "a", address: "ssh://a"), .host(name: "b", drained: true)])
+        try await first.save([.host(name: "b", drained: false)])
+        let memory = try await SQLiteStore(path: path).load()
+        #expect(memory.drainedHosts == [HostID("a")])
+        #expect(memory.engines == [HostID("a"): "ssh://a", HostID("b"): "ssh://b"])
     }
 
     /// Writers whose changes share batches: the order in which each made its own is the order on disk.
@@ -135,6 +147,19 @@ import Testing
         let over = Job(JobObservation(id: 3, projectID: 1, status: .canceled), of: .default, at: now)
         try await store.save([.job(gone), .job(skipped), .job(over)])
         #expect(try await store.load().finishedJobs.map(\.job.id) == [3])
+    }
+
+    @Test func jobsThatEndedAreReadTheLastOneFirst() async throws {
+        let store = try SQLiteStore(path: path)
+        let ends: [Int64: Timestamp?] = [1: now + .seconds(30), 2: nil, 3: now + .seconds(10), 4: now + .seconds(20)]
+        try await store.save(
+            ends.map { id, end in
+                var job = Job(JobObservation(id: id, projectID: 1, status: end == nil ? .running : .success), of: .default, at: now)
+                job.finishedAt = end
+                return .job(job)
+            })
+        #expect(try await store.endedJobs(limit: 2).map(\.id.id) == [1, 4])
+        #expect(try await store.endedJobs(limit: 10).map(\.id.id) == [1, 4, 3])
     }
 
     @Test func whatIsOldIsForgottenAndWhatLivesIsNot() async throws {

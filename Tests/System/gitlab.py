@@ -8,9 +8,12 @@ import threading
 import time
 import urllib.request
 
+from machine import HOST
 from suite import Failed, check, die_with_parent
 
 TOKEN = "glpat-system-test-4711"
+# Of nobody who administers anything; it may read.
+READER = "glpat-system-test-4712"
 
 
 def job(script, tags="scope", more=""):
@@ -43,15 +46,23 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def held(hold, name, tags="scope", fetch="curl -sf", more="", first=()):
+    """A job that runs until this test lets it end."""
+    return job([*first, "echo begun", f"until {fetch} http://{HOST}:{hold.server_port}/{name}; do sleep 0.2; done", "echo ended"], tags, more)
+
+
 class GitLab:
     """`projects` maps a project's path to the text of its .gitlab-ci.yml; `host` is this machine's address as runners see it."""
 
     def __init__(self, program, folder, projects, host):
         shutil.rmtree(f"{folder}/gitlab", ignore_errors=True)
         os.makedirs(f"{folder}/gitlab")
-        with open(f"{folder}/token", "w") as out:
-            out.write(TOKEN)
-        arguments = [program, "--directory", f"{folder}/gitlab", "--token-file", f"{folder}/token", "--url", f"http://{host}:PORT"]
+        for name, secret in ("token", TOKEN), ("reader", READER):
+            with open(f"{folder}/{name}", "w") as out:
+                out.write(secret)
+        arguments = [
+            program, "--directory", f"{folder}/gitlab", "--token-file", f"{folder}/token", "--other-token", f"read_api={folder}/reader",
+            "--url", f"http://{host}:PORT"]
         for path, text in projects.items():
             file = f"{folder}/gitlab/{path.replace('/', '-')}.yml"
             with open(file, "w") as out:

@@ -37,12 +37,15 @@ def die_with_parent():
 class Suite:
     """Tests are the methods named test_…, in their order: later ones build on the package being installed.
 
+    Those in `first` also run when --only names others, which build on them. Where it names none, the machine isn't started.
     `machine` has start(), stop(), run(command, timeout) and `http_port`, where its port 8080 is reached from here."""
     name = "system"
+    first = ()
 
     def __init__(self, machine, options):
         self.machine, self.only = machine, options.only
         self.deb, self.upgrade = os.path.basename(options.deb), os.path.basename(options.upgrade)
+        self.gitlab_deb = self.deb.replace("autogit_", "autogit-gitlab_").rsplit("_", 1)[0] + "_all.deb"
         self.gitlab = None
         self.passed = self.failed = 0
 
@@ -107,8 +110,8 @@ class Suite:
 
     # -- checks that are made of both machines
 
-    def install(self):
-        self.sh(f"apt-get install -y --no-install-recommends /opt/autogit-test/{self.deb}", 240)
+    def install(self, options="--no-install-recommends"):
+        self.sh(f"DEBIAN_FRONTEND=noninteractive apt-get install -y {options} /opt/autogit-test/{self.deb}", 1200)
         check(self.sh("systemctl is-active autogit.socket autogit-control.socket") == "active\nactive", "the sockets are not active")
         check(self.sh("systemctl is-enabled autogit.socket autogit-control.socket autogit.service").split() == ["enabled"] * 3, "not all are enabled")
         check(self.is_active() == "inactive", "the service was started")
@@ -133,7 +136,7 @@ class Suite:
         try:
             yield
         finally:
-            self.sh(f"rm -r {folder}; systemctl daemon-reload")
+            self.sh(f"rm {folder}/test.conf; rmdir --ignore-fail-on-non-empty {folder}; systemctl daemon-reload")
 
     @contextlib.contextmanager
     def watchdog(self, seconds):
@@ -189,6 +192,13 @@ class Suite:
         check(left == "", f"left behind:\n{left}")
         check(self.sh("getent group autogit", ok=False)[0] != 0, "the group is left")
 
+    def log_in_and_out(self):
+        """Through PAM, as at the console or over SSH. The visitor, who does not linger, logs out later: once logind has ended all of theirs, it would have
+        ended all of homelab's."""
+        self.sh("su -l homelab -c true; su -l visitor -c true")
+        self.until("the visitor's systemd has ended", lambda: self.unit_state("user@1001") == "inactive")
+        check(self.unit_state("user@1000") == "active", f"homelab's systemd is {self.unit_state('user@1000')} after a logout")
+
     # -- running
 
     def show_the_fleet(self):
@@ -201,15 +211,23 @@ class Suite:
         units = "systemctl --user list-units --all --plain --no-legend 'autogit*'; systemctl --user list-jobs --no-legend; systemd-cgls --no-pager -u autogit.slice"
         print(self.sh(self.as_user(units) + " 2>&1; ls /var/lib/autogit/scopes", ok=False)[1], flush=True)
 
+    def chosen(self):
+        """The names of the tests to run."""
+        names = [name for name in type(self).__dict__ if name.startswith("test_")]
+        if not self.only:
+            return names
+        wanted = {name for name in names if any(word in name for word in self.only.split(","))}
+        return [name for name in names if name in wanted or name in self.first] if wanted else []
+
     def run(self):
         began = time.monotonic()
-        self.machine.start()
-        print(f"{self.name}: the machine is up after {time.monotonic() - began:.0f} s", flush=True)
-        for name in [n for n in type(self).__dict__ if n.startswith("test_")]:
-            if self.only and not any(word in name for word in self.only.split(",")):
-                continue
+        names = self.chosen()
+        if names:
+            self.machine.start()
+            print(f"{self.name}: the machine is up after {time.monotonic() - began:.0f} s", flush=True)
+        for name in names:
             start = time.monotonic()
-            words = name[5:].replace("_", " ")
+            words = name.removeprefix("test_").replace("_", " ")
             try:
                 getattr(self, name)()
                 self.passed += 1

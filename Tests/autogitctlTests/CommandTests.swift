@@ -25,6 +25,7 @@ import Testing
         #expect(try parse("resume p", as: Resume.self).pool == "p")
         #expect(try !parse("reload", as: Reload.self).common.json)
         #expect(try parse("check --config /c", as: Check.self).config == "/c")
+        _ = try parse("schema", as: SchemaCommand.self)
         #expect(try parse("reconcile --dry-run", as: Reconcile.self).dryRun)
     }
 

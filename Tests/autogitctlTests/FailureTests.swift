@@ -22,7 +22,7 @@ import Testing
     @Test func whoMayNotUseTheSocketLearnsHow() {
         let failure = Failure.unreachable(socket: "/s", reason: "Permission denied", isForbidden: true)
         #expect(failure.status.rawValue == 77)
-        for word in ["/s", "sudo", "adduser $USER autogit"] { #expect(failure.message.contains(word)) }
+        for word in ["/s", "sudo", "usermod -aG autogit $USER"] { #expect(failure.message.contains(word)) }
     }
 
     @Test func aDaemonThatIsAwayIsLookedAtWithSystemctl() {

@@ -126,12 +126,49 @@ import Testing
     @Test func aRunnersLifeIsItsHistory() {
         var view = runner
         view.reason = "idle"
+        (view.architecture, view.emulated, view.gpus) = ("arm64", true, ["GPU-1", "GPU-2"])
         view.history = [.init(at: "t1", event: "requested", detail: nil), .init(at: "t2", event: "removed", detail: "by\u{7}")]
         #expect(
             Runners.text(view).split(separator: "\n") == [
-                "autogit-runner-abcd2345  busy", "pool     p, container", "limits   0.5 CPUs, 64 MiB", "gitlab   not registered", "reason   idle",
+                "autogit-runner-abcd2345  busy", "pool     p, container", "limits   0.5 CPUs, 64 MiB", "runs as  arm64, emulated",
+                "gitlab   not registered", "gpus     GPU-1, GPU-2", "reason   idle",
                 "t1  requested", "t2  removed: by\u{FFFD}",
             ])
+    }
+
+    @Test func aHostTellsWhatItCanRun() {
+        var host = HostView(name: "local", memory_promised_bytes: 1 << 30, cpus_promised: 1)
+        #expect(
+            Hosts.text(host).hasPrefix("host       local, architecture unknown, ? CPUs, ?\nengine     none known\npromised   1.0 GiB of any, 1.0 of any CPUs\n")
+        )
+        (host.architecture, host.cpus, host.memory_bytes, host.engine) = ("amd64", 4, 8 << 30, "Podman Engine 4.3.1")
+        (host.memory_budget_bytes, host.cpus_budget) = (7 << 30, 3)
+        host.emulators = [
+            .init(architecture: "arm64", interpreter: "/q", flags: "OCF", usable: true),
+            .init(architecture: "riscv64", interpreter: "/q", flags: "OC", usable: false),
+        ]
+        host.gpus = [gpu(holders: [])]
+        host.remarks = ["re\u{7}mark"]
+        #expect(
+            Hosts.text(host).split(separator: "\n") == [
+                "host       local, amd64, 4 CPUs, 8.0 GiB", "engine     Podman Engine 4.3.1", "promised   1.0 GiB of 7.0 GiB, 1.0 of 3.0 CPUs",
+                "cgroups    none", "runtimes   none", "emulates   arm64, riscv64 (not in containers: its flags OC lack F)", "GPUs       RTX (free)",
+                "remark     re\u{FFFD}mark",
+            ])
+    }
+
+    private func gpu(holders: [GPUView.Holder]) -> GPUView {
+        GPUView(
+            id: "GPU-1", host: "local", vendor: "nvidia", name: "RTX", memory_bytes: 12 << 30, cdi: nil, nodes: [], status: holders.isEmpty ? "free" : "in use",
+            holders: holders)
+    }
+
+    @Test func aGPUHasARowForEachOfItsRunners() throws {
+        let now = try Date("2026-11-25T11:01:00.000Z", strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        let since = "2026-11-25T11:00:00.000Z"
+        let shared = gpu(holders: [.init(runner: "a", pool: "p", job: 7, since: since), .init(runner: "b", pool: "p", job: nil, since: since)])
+        let rows = GPUs.table([gpu(holders: []), shared], at: now).text(width: nil).split(separator: "\n").map { $0.split(separator: " ") }
+        #expect(rows.dropFirst().map { $0.suffix(4) } == [["free", "-", "-", "-"], ["use", "a", "7", "60s"], ["use", "b", "-", "60s"]])
     }
 
     @Test func aJobWithoutTagsIsNotOneWithUnknownTags() {
@@ -155,5 +192,29 @@ import Testing
         #expect(words[..<5] == ["p", "scope", "shell", "x,(untagged)", Substring(state)] && row.contains("4/s (4 each)"))
         // An error that was overcome is not shown.
         #expect(words.contains("old") == (failures > 0))
+    }
+
+    @Test func aPoolSaysWhySoManyAreWarm() {
+        var view = PoolView(
+            name: "p", driver: "container", tags: ["x"], run_untagged: true, image: nil, paused: false, max_runners: 5, warm: 2, cooldown: 300, max_jobs: 0,
+            cpus: 2, memory_bytes: 1 << 30, runners: ["idle": 2, "busy": 1], failures: 0, retry_at: nil, last_error: "old\u{1B}[1m")
+        view.warm_reason = "2 jobs came at once around this time of Mondays, in 3 of the last 4 weeks"
+        let lines = Pools.text(view, at: Date(timeIntervalSince1970: 0)).split(separator: "\n")
+        #expect(lines.contains("warm      2: 2 jobs came at once around this time of Mondays, in 3 of the last 4 weeks; others go after 5m"))
+        #expect(lines.contains("runners   3 of 5: 1 busy, 2 idle") && lines.last == "error     old\u{FFFD}[1m (a later start worked)")
+    }
+
+    @Test func aPoolsScheduleIsShownWhereThereIsOne() {
+        let now = Date(timeIntervalSince1970: 1_764_000_000)
+        func row(_ schedule: String?, _ until: String?) -> String {
+            var view = PoolView(
+                name: "p", driver: "scope", tags: ["x"], run_untagged: true, image: nil, paused: false, max_runners: 5, warm: 1, cooldown: 300, max_jobs: 0,
+                cpus: 1, memory_bytes: 1, runners: [:], failures: 0, retry_at: nil, last_error: nil)
+            (view.schedule, view.schedule_until) = (schedule, until)
+            return Pools.table([view], at: now).text(width: nil)
+        }
+        #expect(!row(nil, nil).contains("SCHEDULE"))
+        #expect(row("mon-fri 08:00-18:00 UTC", "2025-11-24T18:00:00.000Z").contains("mon-fri 08:00-18:00 UTC, 2h left"))
+        #expect(row(nil, "2025-11-24T18:00:00.000Z").contains("none, next in 2h") && row("mon-sun 00:00-24:00 UTC", nil).contains("24:00 UTC  -"))
     }
 }

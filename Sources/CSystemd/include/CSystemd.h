@@ -13,6 +13,6 @@
 int autogit_pidfd_open(pid_t pid);
 // prctl(2) is variadic. Makes /proc/PID of this process root's, so that no other process of its user can read its memory.
 int autogit_set_undumpable(void);
-// Gives back the resident pages of this program's own code and constants. They are the file's, unchanged, and come back
+// Gives back the resident pages of this program's and its libraries' code and constants. They are the file's, unchanged, and come back
 // when they are used; most were needed by the start only.
 void autogit_forget_start_pages(void);

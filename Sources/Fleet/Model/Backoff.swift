@@ -35,6 +35,10 @@ public struct Backoff: Sendable, Equatable {
         public static let contact = Policy(first: .milliseconds(500), most: .seconds(8))
         /// Writes to a database that could not be written.
         public static let store = Policy(first: .seconds(1), most: .seconds(60))
+        /// Notifications that did not get through.
+        public static let notification = Policy(first: .seconds(2), most: .seconds(600))
+        /// Connections to other machines, over which their engines are reached.
+        public static let forward = Policy(first: .seconds(1), most: .seconds(60))
         /// Jobs that runners of the right kind did not take.
         public static let refusal = Policy(first: .seconds(300), most: .seconds(3600))
     }

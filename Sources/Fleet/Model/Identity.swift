@@ -76,6 +76,8 @@ public struct Place: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
     /// `container` or `scope`; with the host's name unless it is the daemon's own machine.
     public var description: String { host == .local ? kind.rawValue : "\(kind.rawValue) on \(host)" }
+    /// The engine that runners here need, for themselves or for the containers of their jobs; nil where they need none.
+    public func engine(for executor: Executor) -> Place? { kind == .container || executor == .docker ? Place(host, .container) : nil }
     /// By host, then by kind.
     public static func < (a: Self, b: Self) -> Bool { (a.host, a.kind.rawValue) < (b.host, b.kind.rawValue) }
 }

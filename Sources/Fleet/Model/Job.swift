@@ -130,6 +130,8 @@ public struct Job: Sendable, Equatable, Identifiable {
     public var finishedAt: Timestamp?
     /// Why nothing serves the job, as last reported.
     public var waitingReason: String?
+    /// What it used, once it is over; nil where it was not measured.
+    public var usage: JobUsage?
 
     /// A job that was not known before.
     public init(_ seen: JobObservation, of forge: ForgeID, at now: Timestamp) {

@@ -40,7 +40,7 @@ public struct Pool: Sendable, Equatable {
     public var name: String
     /// The GitLab whose jobs it serves.
     public var forge: ForgeID
-    /// The machine that its runners run on.
+    /// The machine that a runner of it is placed on; where runners may be placed, `choice` says.
     public var host: HostID
     /// How they are run there.
     public var driver: DriverKind
@@ -60,38 +60,70 @@ public struct Pool: Sendable, Equatable {
     /// How the Docker executor makes a job's containers; says nothing with another executor.
     public var docker: DockerExecutor {
         get { details.docker }
-        set { details = Details(docker: newValue, cache: cache, runnerSettings: runnerSettings) }
+        set { details = details.with(docker: newValue) }
     }
     /// Where jobs keep what their `cache:` names.
     public var cache: JobCache {
         get { details.cache }
-        set { details = Details(docker: docker, cache: newValue, runnerSettings: runnerSettings) }
+        set { details = details.with(cache: newValue) }
     }
     /// Further keys of gitlab-runner's `[[runners]]`, merged last.
     public var runnerSettings: [String: RunnerSetting] {
         get { details.runnerSettings }
-        set { details = Details(docker: docker, cache: cache, runnerSettings: newValue) }
+        set { details = details.with(runnerSettings: newValue) }
     }
-    /// One reference in place of many: the planner copies pools, and reads none of this.
+    /// Hours with other values, the first that matches before the others; see `values(at:)`.
+    public var schedules: [Schedule] {
+        get { details.schedules }
+        set { details = details.with(schedules: newValue) }
+    }
+    /// Where its runners may be placed.
+    public var choice: HostChoice {
+        get { details.choice }
+        set { details = details.with(choice: newValue) }
+    }
+    /// One reference in place of many: the planner copies pools, and reads only the schedules.
     private var details: Details
 
     private final class Details: Sendable, Equatable {
         let docker: DockerExecutor
         let cache: JobCache
         let runnerSettings: [String: RunnerSetting]
+        let schedules: [Schedule]
+        let choice: HostChoice
 
-        init(docker: DockerExecutor = DockerExecutor(), cache: JobCache = JobCache(), runnerSettings: [String: RunnerSetting] = [:]) {
+        init(
+            docker: DockerExecutor = DockerExecutor(), cache: JobCache = JobCache(), runnerSettings: [String: RunnerSetting] = [:], schedules: [Schedule] = [],
+            choice: HostChoice = HostChoice()
+        ) {
+            self.choice = choice
             self.docker = docker
             self.cache = cache
             self.runnerSettings = runnerSettings
+            self.schedules = schedules
+        }
+
+        func with(
+            docker: DockerExecutor? = nil, cache: JobCache? = nil, runnerSettings: [String: RunnerSetting]? = nil, schedules: [Schedule]? = nil,
+            choice: HostChoice? = nil
+        ) -> Details {
+            Details(
+                docker: docker ?? self.docker, cache: cache ?? self.cache, runnerSettings: runnerSettings ?? self.runnerSettings,
+                schedules: schedules ?? self.schedules, choice: choice ?? self.choice)
         }
 
         static func == (a: Details, b: Details) -> Bool {
-            a === b || (a.docker == b.docker && a.cache == b.cache && a.runnerSettings == b.runnerSettings)
+            a === b
+                || (a.docker == b.docker && a.cache == b.cache && a.runnerSettings == b.runnerSettings && a.schedules == b.schedules
+                    && a.choice == b.choice)
         }
     }
     /// The time between two of an idle runner's requests for a job, at least 50 ms.
     public var requestInterval: Duration
+    /// The architecture and the GPUs that its runners need.
+    public var hardware: HardwareNeeds
+    /// Whether the names of its architecture were put among its tags.
+    public var architectureTags: Bool
     /// CPUs of a job, and with the shell executor of its runner, which are one then; a fraction is allowed.
     public var cpus: Double
     /// Bytes of a job, and with the shell executor of its runner.
@@ -106,8 +138,20 @@ public struct Pool: Sendable, Equatable {
     public var ioWeight: Int
     /// The most runners at once, at least 1. Runners whose container is gone don't count, nor do those that ended and can't be removed.
     public var maxRunners: Int
+    /// Jobs of one project that runners are started for at once; 0 is any number. A runner that is there for another project's job may be given
+    /// one of this project by GitLab.
+    public var maxPerProject: Int
+    /// Of its jobs, where no rule says otherwise, and of its idle runners: the greater, the earlier. From -1000 to 1000.
+    public var priority: Int
     /// Runners without a job that are kept beyond those that pending jobs need, from 0 to `maxRunners`.
-    public var warm: Int
+    public var warmth: Warm
+    /// The same as a number; 0 while it is `Warm.auto`.
+    public var warm: Int {
+        get { if case .fixed(let count) = warmth { count } else { 0 } }
+        set { warmth = .fixed(newValue) }
+    }
+    /// The most that `Warm.auto` keeps; nil for `maxRunners`.
+    public var warmMax: Int?
     /// How long an idle runner beyond `warm` is kept, from its last job or first contact; at least zero.
     public var cooldown: Duration
     /// Jobs before a runner is replaced; 0 means any number.
@@ -124,7 +168,7 @@ public struct Pool: Sendable, Equatable {
     /// Bytes that a runner's container may have written by the end of a job before it is replaced; nil for any number. For containers with the
     /// shell executor.
     public var diskMax: Int64?
-    /// The engine's network for its containers; nil for the engine's default. Not for scopes.
+    /// The engine's network for its containers; nil for the engine's default. Not for scopes with the shell executor.
     public var network: String?
     /// Environment variables of the jobs, and with the shell executor of the runner's process. Values may be secrets.
     public var env: [String: String]
@@ -149,6 +193,8 @@ public struct Pool: Sendable, Equatable {
         command = []
         details = Details()
         requestInterval = .milliseconds(250)
+        hardware = HardwareNeeds()
+        architectureTags = false
         cpus = 2
         memory = 2 << 30
         runnerCPUs = 1
@@ -156,7 +202,9 @@ public struct Pool: Sendable, Equatable {
         pids = 2048
         ioWeight = 100
         maxRunners = 10
-        warm = 0
+        maxPerProject = 0
+        priority = 0
+        warmth = .fixed(0)
         cooldown = .seconds(300)
         maxJobs = 0
         startTimeout = .seconds(120)
@@ -172,10 +220,21 @@ public struct Pool: Sendable, Equatable {
 
     /// Its host and driver.
     public var place: Place { Place(host, driver) }
+    /// The engine that has its runners' containers, or those of their jobs; nil where there are none.
+    public var engine: Place? { place.engine(for: executor) }
+    /// Everything that its runners need: its place and its engine.
+    public var places: Set<Place> { Set([place, engine].compactMap { $0 }) }
+    /// The same pool with a runner placed on that host.
+    public func on(_ host: HostID) -> Pool {
+        var placed = self
+        placed.host = host
+        return placed
+    }
 
     /// What carries out the jobs: as configured, else GitLab Runner's Docker executor in containers that run gitlab-runner, and the shell
-    /// executor in scopes and for a command of the pool's own, of which we don't know what it can do.
-    public var executor: Executor { configuredExecutor ?? (driver == .container && command.isEmpty ? .docker : .shell) }
+    /// executor in scopes, with a GPU, which most engines can't give to a job's container, and for a command of the pool's own, of which we
+    /// don't know what it can do.
+    public var executor: Executor { configuredExecutor ?? (driver == .container && command.isEmpty && hardware.gpu == nil ? .docker : .shell) }
 
     /// The volume at /cache; nil where the pool keeps no cache in one, has mounted something else there, or has no containers, and where it
     /// would be a project's own and jobs of other projects may come.
@@ -191,7 +250,12 @@ public struct Pool: Sendable, Equatable {
     }
 
     /// The limits of the runner's own container or scope: with the Docker executor the jobs have others.
-    public var runnerLimits: (cpus: Double, memory: Int64) { executor == .docker ? (runnerCPUs, runnerMemory) : (cpus, memory) }
+    public var runnerLimits: (cpus: Double, memory: Int64) {
+        executor == .docker ? (runnerCPUs, limitsMemory ? runnerMemory : 0) : (cpus, memory)
+    }
+
+    /// False where the kernel can't: then nothing of the pool has a memory limit, and nothing of it is reserved.
+    public var limitsMemory: Bool { memory > 0 }
 
     /// CPUs that a runner with its jobs may use at most, which is what it reserves in the host's budget.
     public var reservedCPUs: Double {
@@ -200,7 +264,8 @@ public struct Pool: Sendable, Equatable {
 
     /// Bytes that a runner with its jobs may use at most, which is what it reserves in the host's budget.
     public var reservedMemory: Int64 {
-        executor == .shell ? memory : runnerMemory + memory + Int64(docker.servicesLimit) * docker.serviceMemory
+        guard limitsMemory else { return 0 }
+        return executor == .shell ? memory : runnerMemory + memory + Int64(docker.servicesLimit) * docker.serviceMemory
     }
 
     /// Linux capabilities that the jobs' containers have: what a job needs to install packages with apt or apk as the container's
@@ -222,53 +287,4 @@ extension Pool: CustomStringConvertible, CustomDebugStringConvertible, CustomRef
     public var description: String { "pool \(name)" }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: []) }
-}
-
-/// The most that all runners together may be promised.
-public struct HostBudget: Sendable, Equatable {
-    /// Bytes; nil for no bound.
-    public var memory: Int64?
-    /// CPUs, with a fraction; nil for no bound.
-    public var cpus: Double?
-    public init(memory: Int64? = nil, cpus: Double? = nil) {
-        self.memory = memory
-        self.cpus = cpus
-    }
-}
-
-/// A pool as configured, and its pause and failed starts, which stay with its name when the configuration is read again.
-public struct PoolState: Sendable, Equatable {
-    /// The pool as configured now.
-    public var pool: Pool
-    /// An operator paused it: it starts runners by order only.
-    public var paused: Bool
-    /// Failed starts in a row, and until when nothing is launched for them.
-    public private(set) var starts = Backoff()
-    /// The error of the last failed start, kept after later starts have worked; nil before any has failed.
-    public private(set) var lastError: String?
-
-    /// A pool without failed starts.
-    public init(_ pool: Pool, paused: Bool = false) {
-        self.pool = pool
-        self.paused = paused
-    }
-
-    /// Failed starts in a row; those that were under way together count as one.
-    public var failures: Int { starts.failures }
-    /// When a runner is started again after failed starts, other than by order; it may have passed. nil without failures in a row.
-    public var retryAt: Timestamp? { starts.until }
-
-    /// Counts a failed start that is held against the pool itself. See `Backoff.failed` for the parameters.
-    public mutating func failed(_ error: String, at now: Timestamp, jitter: Double, atLeast: Duration = .zero) {
-        lastError = error
-        starts.failed(.launch, at: now, jitter: jitter, atLeast: atLeast)
-    }
-
-    /// Failed starts in a row that put a pool in quarantine: its last error is reported, and one runner at a time is tried until one works.
-    public static let quarantineAfter = 5
-    /// Whether that many starts in a row have failed.
-    public var isQuarantined: Bool { failures >= Self.quarantineAfter }
-
-    /// A runner made contact: the failures are forgotten, the last error is kept.
-    public mutating func succeeded() { starts.succeeded() }
 }

@@ -72,6 +72,8 @@ public struct Runner: Sendable, Equatable, Identifiable {
     public let place: Place
     /// Its timeouts, its stop signal, its bound of jobs and its tags in GitLab.
     public var terms: Terms
+    /// Its architecture and its GPUs.
+    public var equipment: Equipment
     /// How far its life has come.
     public var phase: Phase
     /// CPUs that it may use with its jobs, which count against the host's budget until its container is gone.
@@ -111,12 +113,13 @@ public struct Runner: Sendable, Equatable, Identifiable {
     public var failed: Bool
 
     /// A runner that was just asked for: phase `requested`, with its pool's settings as they are now.
-    public init(id: RunnerID, pool: Pool, launchedFor: JobID?, at now: Timestamp) {
+    public init(id: RunnerID, pool: Pool, launchedFor: JobID?, with equipment: Equipment = Equipment(), at now: Timestamp) {
         self.id = id
         self.pool = pool.name
         forge = pool.forge
         place = pool.place
         terms = Terms(pool)
+        self.equipment = equipment
         phase = .requested
         cpus = pool.reservedCPUs
         memory = pool.reservedMemory
@@ -136,6 +139,7 @@ public struct Runner: Sendable, Equatable, Identifiable {
         self.forge = forge
         self.place = place
         self.terms = terms
+        equipment = Equipment()
         self.phase = phase
         self.cpus = cpus
         self.memory = memory
@@ -157,6 +161,10 @@ public struct Runner: Sendable, Equatable, Identifiable {
     public var name: String { Self.name(of: id) }
     /// How it is run.
     public var driver: DriverKind { place.kind }
+    /// The engine that has its container, or those of its jobs; nil where there are none.
+    public var engine: Place? { place.engine(for: terms.executor) }
+    /// Everything that it needs: its place and its engine.
+    public var places: Set<Place> { Set([place, engine].compactMap { $0 }) }
     /// Its registration; nil until GitLab has answered to it.
     public var registration: RegistrationRef? { gitlabID.map { RegistrationRef(forge, $0) } }
     /// The job that it has, with its GitLab.
@@ -167,12 +175,14 @@ public struct Runner: Sendable, Equatable, Identifiable {
     /// Bytes that its own container or scope may use.
     public var memoryLimit: Int64 { terms.memoryLimit ?? memory }
 
-    /// Whether its GitLab, its place, its executor, its tags and its `runUntagged` are the pool's of today. Unknown tags are taken for the
-    /// pool's; image, limits and the kind of registration are not compared.
-    public func isAsIn(_ pool: Pool) -> Bool {
-        guard forge == pool.forge, place == pool.place, terms.executor == pool.executor else { return false }
+    /// Whether its GitLab, its executor, its architecture, its GPUs, its tags and its `runUntagged` are the pool's of today, and its place is one of
+    /// the pool's. Unknown tags are taken for the pool's; image, limits and the kind of registration are not compared.
+    public func isAsIn(_ state: PoolState) -> Bool {
+        guard forge == state.pool.forge, place.kind == state.pool.driver, state.hosts.contains(place.host) else { return false }
+        guard terms.executor == state.pool.executor, equipment.meets(state.pool.hardware), equipment.resources == state.pool.choice.needs else { return false }
         guard let tags = terms.tags else { return true }
-        return terms.runUntagged == pool.runUntagged && Set(tags) == Set(pool.tags)
+        // Most often they are as they were given.
+        return terms.runUntagged == state.pool.runUntagged && (tags == state.pool.tags || Set(tags) == Set(state.pool.tags))
     }
 
     /// Whether it has a job, as far as we know.

@@ -4,7 +4,7 @@ import FoundationEssentials
 ///
 /// The fleet's rules take the time as a value and never read a clock, so that they run the same
 /// under a test's virtual clock.
-public struct Timestamp: Hashable, Comparable, Sendable {
+public struct Timestamp: Hashable, Comparable, Sendable, Codable {
     /// Since 1970-01-01T00:00:00Z; negative before.
     public var milliseconds: Int64
 
@@ -64,6 +64,17 @@ public protocol WallClock: Sendable {
     /// Returns when that time has passed, or at once for zero and less.
     /// - Throws: `CancellationError` when the task is cancelled before.
     func sleep(for time: Duration) async throws
+    /// By how much the calendar was set since the start, by NTP or by somebody.
+    func correction() -> Duration
+    /// The time by the calendar, which is set by NTP or somebody, and goes on while the machine sleeps.
+    func calendar() -> Timestamp
+}
+
+extension WallClock {
+    /// Nobody sets the calendar.
+    public func correction() -> Duration { .zero }
+    /// The clock's own time, corrected.
+    public func calendar() -> Timestamp { now() + correction() }
 }
 
 /// The time of day when it was made, and from then on the time that has passed: somebody who sets the clock, or NTP
@@ -71,11 +82,17 @@ public protocol WallClock: Sendable {
 public struct SystemClock: WallClock {
     private let start = Timestamp(Date())
     private let running = SuspendingClock.now
+    /// Goes on while the machine is suspended, as the calendar does.
+    private let alive = ContinuousClock.now
 
     /// Takes the time of day from the system, this once.
     public init() {}
     /// Whole milliseconds; the time during which the machine was suspended is not in it.
     public func now() -> Timestamp { start + (SuspendingClock.now - running) }
+    /// As `WallClock.correction`.
+    public func correction() -> Duration { (Timestamp(Date()) - start) - (ContinuousClock.now - alive) }
+    /// As `WallClock.calendar`.
+    public func calendar() -> Timestamp { Timestamp(Date()) }
     /// As `WallClock.sleep`.
     public func sleep(for time: Duration) async throws { try await Task.sleep(for: time) }
 }

@@ -46,10 +46,18 @@ public struct Reachability: Sendable, Equatable {
     public private(set) var trouble: Trouble?
     /// It has answered, or failed to, at least once in this life of the daemon.
     public private(set) var isKnown = false
-    /// Since when every answer was good; nil while it is in trouble, and before the first.
+    /// Since when its answers were good, but for blips. Nil while it is in trouble, and before the first.
     public private(set) var goodSince: Timestamp?
+    /// `goodSince` as it was before the trouble.
+    private var goodBefore: Timestamp?
+    /// Since when it has been in trouble; nil while it is not.
+    public private(set) var badSince: Timestamp?
     /// When it is asked again after trouble.
     public private(set) var backoff = Backoff()
+
+    /// Trouble that is over sooner is a blip: runners, which ask every few seconds, hardly notice it. Were each a new beginning, a GitLab that fails one
+    /// call in a hundred would never be good for long enough to tell a runner that takes no jobs.
+    static let blip = Duration.seconds(15)
 
     /// Not asked yet.
     public init() {}
@@ -64,10 +72,17 @@ public struct Reachability: Sendable, Equatable {
         defer {
             trouble = nil
             isKnown = true
-            goodSince = goodSince ?? now
+            goodSince = goodSince ?? resumed(at: now)
+            badSince = nil
+            goodBefore = nil
             backoff.succeeded()
         }
         return trouble != nil
+    }
+
+    private func resumed(at now: Timestamp) -> Timestamp {
+        guard let goodBefore, let badSince, now >= badSince, now - badSince < Self.blip else { return now }
+        return goodBefore
     }
 
     /// - Returns: whether this is news: it was not in trouble before, or the token was not refused before and is now, or the reverse.
@@ -75,7 +90,9 @@ public struct Reachability: Sendable, Equatable {
         let isNews = trouble == nil || trouble?.tokenRefused != new.tokenRefused
         trouble = new
         isKnown = true
+        goodBefore = goodSince ?? goodBefore
         goodSince = nil
+        badSince = badSince ?? now
         backoff.failed(policy, at: now, jitter: jitter, atLeast: new.retryAfter ?? .zero)
         return isNews
     }

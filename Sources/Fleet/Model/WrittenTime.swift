@@ -21,7 +21,7 @@ public enum WrittenTime {
 
     private static func isLeap(_ year: Int) -> Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
 
-    private static func length(of month: Int, in year: Int) -> Int {
+    static func length(of month: Int, in year: Int) -> Int {
         switch month {
         case 2: isLeap(year) ? 29 : 28
         case 4, 6, 9, 11: 30
@@ -30,7 +30,7 @@ public enum WrittenTime {
     }
 
     /// Days since 1970-01-01 in the Gregorian calendar; negative before it.
-    private static func days(toYear year: Int, _ month: Int, _ day: Int) -> Int {
+    static func days(toYear year: Int, _ month: Int, _ day: Int) -> Int {
         /// Leap days before the first of January of a year that is not negative.
         func leapDays(before year: Int) -> Int {
             guard year > 0 else { return 0 }
@@ -39,6 +39,14 @@ public enum WrittenTime {
         }
         let beforeMonth = (1..<month).reduce(0) { $0 + length(of: $1, in: year) }
         return (year - 1970) * 365 + leapDays(before: year) - leapDays(before: 1970) + beforeMonth + day - 1
+    }
+
+    /// The year of a day that is counted from 1970-01-01.
+    static func year(ofDay day: Int) -> Int {
+        var year = 1970 + day / 366
+        while days(toYear: year + 1, 1, 1) <= day { year += 1 }
+        while days(toYear: year, 1, 1) > day { year -= 1 }
+        return year
     }
 }
 

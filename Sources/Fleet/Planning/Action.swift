@@ -12,10 +12,12 @@ public enum Action: Sendable, Hashable {
     case refuse(JobRef, by: RunnerID)
     /// A start that an earlier life of the daemon began cannot be finished.
     case abandon(RunnerID)
+    /// The place has been away for longer than its host may.
+    case lose(Place)
 
     // Effects.
 
-    case launch(RunnerID, pool: String, job: JobRef?)
+    case launch(RunnerID, pool: String, job: JobRef?, with: Equipment = Equipment(), on: HostID = .local)
     /// Has GitLab heard from it?
     case checkContact(RunnerID, RegistrationRef)
     case pause(RunnerID, RegistrationRef?)
@@ -33,10 +35,12 @@ public enum Action: Sendable, Hashable {
     case sweep(ForgeID)
     /// A registration that no runner owns, while GitLab shows that name under that number.
     case unregister(RegistrationRef, name: String)
+    /// What is the host?
+    case survey(HostID)
     case look(Place)
     case removeOrphan(Place, RunnerID)
     /// Asks the registry for a newer image.
-    case refresh(Place, image: String)
+    case refresh(Place, image: WantedImage)
     /// How much room has the engine's storage?
     case measure(Place)
     /// Which images are there that could go?
@@ -46,9 +50,13 @@ public enum Action: Sendable, Hashable {
     case sweepStorage(Place)
     /// How much has the runner written?
     case weigh(RunnerID, Place)
+    /// What do the jobs there use?
+    case sample(Place)
     case flush
     /// Deletes jobs and runners that have been over for longer than `Beat.retention`.
     case expire
+    /// When did jobs of the pools come that learn from it?
+    case learn
 
     /// At most one action of a key is under way.
     public enum Key: Sendable, Hashable {
@@ -58,18 +66,21 @@ public enum Action: Sendable, Hashable {
         case sweep(ForgeID)
         case registration(RegistrationRef)
         case place(Place)
+        case host(HostID)
         case orphan(RunnerID)
-        case image(Place, String)
+        case image(Place, WantedImage)
         case disk(Place)
+        case use(Place)
         case store
         case history
+        case demand
     }
 
     /// nil for a change of the state alone.
     public var key: Key? {
         switch self {
-        case .leave, .end, .refuse, .abandon: nil
-        case .launch(let id, _, _), .checkContact(let id, _), .pause(let id, _), .verify(let id, _), .signal(let id, _, _), .readLog(let id, _),
+        case .leave, .end, .refuse, .abandon, .lose: nil
+        case .launch(let id, _, _, _, _), .checkContact(let id, _), .pause(let id, _), .verify(let id, _), .signal(let id, _, _), .readLog(let id, _),
             .weigh(let id, _), .remove(let id, _, _):
             .runner(id)
         case .ask(let job, _): .job(job)
@@ -77,11 +88,14 @@ public enum Action: Sendable, Hashable {
         case .sweep(let forge): .sweep(forge)
         case .unregister(let registration, _): .registration(registration)
         case .look(let place): .place(place)
+        case .survey(let host): .host(host)
         case .removeOrphan(_, let id): .orphan(id)
         case .refresh(let place, let image): .image(place, image)
         case .measure(let place), .listImages(let place), .removeImage(let place, _), .sweepStorage(let place): .disk(place)
+        case .sample(let place): .use(place)
         case .flush: .store
         case .expire: .history
+        case .learn: .demand
         }
     }
 

@@ -1,13 +1,13 @@
 /// The end of a runner's life: each step needs the one before it to have happened.
 extension Planner {
     static func lives(_ state: FleetState, at now: Timestamp, into plan: inout Plan) {
-        let pools = Dictionary(state.pools.map { ($0.pool.name, $0.pool) }, uniquingKeysWith: { first, _ in first })
+        let pools = Dictionary(state.pools.map { ($0.pool.name, $0) }, uniquingKeysWith: { first, _ in first })
         for runner in state.runners.values where !state.isUnderWay(.runner(runner.id)) {
             step(runner, of: pools[runner.pool], state, at: now, into: &plan)
         }
     }
 
-    private static func step(_ runner: Runner, of pool: Pool?, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+    private static func step(_ runner: Runner, of pool: PoolState?, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
         let progress = state.progress[runner.id] ?? Progress()
         let forge = state.forges[runner.forge]?.reach
         let canAskForge = forge != nil && forge?.trouble == nil
@@ -20,14 +20,16 @@ extension Planner {
         switch runner.phase {
         case .requested, .removed: break
         case .starting:
-            if let reason = unwanted(runner, progress, pool) { return plan.actions.append(.leave(runner.id, reason: reason, failed: false)) }
+            if let reason = unwanted(runner, progress, pool, state) { return plan.actions.append(.leave(runner.id, reason: reason, failed: false)) }
+            // Whether it was started at all nobody can look.
+            if state.registrationStays(of: runner) != nil { return }
             awaitContact(runner, progress, goodSince: canAskForge ? forge?.goodSince : nil, at: now, into: &plan)
         case .ready:
-            if let reason = unwanted(runner, progress, pool) {
+            if let reason = unwanted(runner, progress, pool, state) {
                 plan.actions.append(.leave(runner.id, reason: reason, failed: false))
             } else if runner.isSpent {
                 plan.actions.append(.leave(runner.id, reason: "max_jobs reached", failed: false))
-            } else if canAskPlace, isToBeWeighed(runner, progress, pool) {
+            } else if canAskPlace, isToBeWeighed(runner, progress, pool?.pool) {
                 plan.actions.append(.weigh(runner.id, runner.place))
             } else if canAskForge, mayStep {
                 verifyUnknownJob(of: runner, progress, state, at: now, into: &plan)
@@ -56,8 +58,10 @@ extension Planner {
         case .ended:
             guard mayStep else { return }
             if progress.wantsLog, canAskPlace { return plan.actions.append(.readLog(runner.id, runner.place)) }
-            let place = !progress.containerGone && canAskPlace ? runner.place : nil
-            let registration = !progress.registrationGone && canAskForge ? runner.registration : nil
+            let place = !progress.containerGone && canAskPlace && !waitsForEngine(runner, progress, state) ? runner.place : nil
+            let stays = state.registrationStays(of: runner)
+            if let stays, now < stays { plan.wake(at: stays) }
+            let registration = !progress.registrationGone && canAskForge && stays.map({ now >= $0 }) != false ? runner.registration : nil
             let isLast = progress.containerGone && (progress.registrationGone || runner.registration == nil)
             if place != nil || registration != nil || isLast { plan.actions.append(.remove(runner.id, place, registration)) }
         }
@@ -65,14 +69,24 @@ extension Planner {
 
     /// GitLab gives it jobs by the tags that it was registered with, so a runner that is unlike its pool now has to go. A job that it has may
     /// well end by itself even when it is cut off from its engine.
-    private static func unwanted(_ runner: Runner, _ progress: Progress, _ pool: Pool?) -> String? {
+    private static func unwanted(_ runner: Runner, _ progress: Progress, _ pool: PoolState?, _ state: FleetState) -> String? {
         guard let pool else { return "its pool is no longer configured" }
+        if state.isDrained(runner.place.host) { return "its host is drained" }
         if !runner.isAsIn(pool) { return "its pool is another now" }
+        if progress.wasLost { return "its host was lost for a while" }
+        if state.hasLostGPU(runner) { return "its GPU is not there any more" }
         return switch progress.retirement {
         case .cutOff: "the engine was restarted with another socket"
         case .imageReplaced: "there is a newer image"
         case nil: nil
         }
+    }
+
+    /// A scope goes at once, also while its engine is in trouble; what its jobs had there can't, and then there is no use in asking again before
+    /// the engine answers.
+    private static func waitsForEngine(_ runner: Runner, _ progress: Progress, _ state: FleetState) -> Bool {
+        guard progress.step.failures > 0, let engine = runner.engine else { return false }
+        return state.places[engine]?.reach.trouble != nil
     }
 
     /// Once after each job. With the Docker executor jobs write into containers of their own, which go with them.

@@ -3,7 +3,7 @@
 ///
 /// A plan is made of three parts: the end of lives (`Lives`), jobs and the runners for them (here), and looks and questions (`Upkeep`).
 public enum Planner {
-    /// O(j·t + j log j + r log r + s·p) for j jobs of t tags with s distinct tag sets, r runners and p pools.
+    /// O(j·t + j log j + r log r + s·p + h) for j jobs of t tags with s distinct tag sets, r runners, p pools and h schedules.
     public static func plan(_ state: FleetState, at now: Timestamp) -> Plan {
         var plan = Plan()
         guard state.isRecovered, !state.isStopping else { return plan }
@@ -16,6 +16,7 @@ public enum Planner {
         obey(state.orders, supply: &supply, into: &plan)
         keepWarm(supply: &supply, into: &plan)
         coolDown(supply: supply, at: now, into: &plan)
+        for time in supply.targets.compactMap(\.wakeAt) { plan.wake(at: time) }
         return plan
     }
 
@@ -62,28 +63,43 @@ public enum Planner {
                 plan.wake(at: until)
             } else {
                 demand.append(
-                    Demand(job: id, since: tracked.job.pendingAt ?? tracked.job.firstSeen, refusedAt: tracked.refusedAt, pools: fitting))
+                    Demand(
+                        job: id, project: tracked.job.projectID, priority: tracked.priority ?? state.pools[fitting[0]].pool.priority,
+                        since: tracked.job.pendingAt ?? tracked.job.firstSeen, refusedAt: tracked.refusedAt, pools: fitting))
             }
         }
         questions.ask(into: &plan)
-        demand.sort { $0.since != $1.since ? $0.since < $1.since : $0.job < $1.job }
+        demand.sort {
+            $0.priority != $1.priority ? $0.priority > $1.priority : $0.since != $1.since ? $0.since < $1.since : $0.job < $1.job
+        }
         return demand
     }
 
     private static func serve(_ demand: [Demand], supply: inout Supply, into plan: inout Plan) {
-        for wanted in demand where !wanted.pools.contains(where: { supply.take(in: $0, newerThan: wanted.refusedAt) }) {
+        var short: [(wanted: Demand, pool: Int)] = []
+        for wanted in demand where !wanted.pools.contains(where: { supply.take(in: $0, for: wanted) }) {
             var reason: WaitingReason?
             var launched = false
+            var tight: Int?
             for pool in wanted.pools {
-                if let obstacle = supply.obstacle(toLaunchIn: pool, into: &plan) {
+                switch supply.outlook(in: pool, for: wanted, into: &plan) {
+                case .obstacle(let obstacle):
+                    if obstacle.isBudget { tight = tight ?? pool }
                     reason = reason ?? obstacle
-                } else {
-                    supply.launch(in: pool, for: wanted.job, into: &plan)
+                case .host(let room):
+                    supply.launch(in: pool, on: room, for: wanted, into: &plan)
                     launched = true
-                    break
                 }
+                if launched { break }
             }
-            if !launched { plan.waiting[wanted.job] = reason }
+            if launched { continue }
+            plan.waiting[wanted.job] = reason
+            if let tight { short.append((wanted, tight)) }
+        }
+        // After all others: who could have had an idle runner has one by now.
+        for (wanted, pool) in short {
+            guard let runner = supply.makeRoom(in: pool, for: wanted, into: &plan) else { continue }
+            plan.waiting[wanted.job] = .makingRoom(by: runner)
         }
     }
 
@@ -126,18 +142,17 @@ public enum Planner {
     private static func obey(_ orders: [String], supply: inout Supply, into plan: inout Plan) {
         for name in orders {
             guard let pool = supply.index(of: name) else { continue }
-            if let obstacle = supply.obstacle(toLaunchIn: pool, ordered: true, into: &plan) {
-                plan.refusals[name] = obstacle
-            } else {
-                supply.launch(in: pool, for: nil, into: &plan)
+            switch supply.outlook(in: pool, ordered: true, into: &plan) {
+            case .obstacle(let obstacle): plan.refusals[name] = obstacle
+            case .host(let room): supply.launch(in: pool, on: room, for: nil, into: &plan)
             }
         }
     }
 
     private static func keepWarm(supply: inout Supply, into plan: inout Plan) {
-        for (index, state) in supply.state.pools.enumerated() where state.pool.warm > 0 {
-            while supply.free(index) < state.pool.warm, supply.obstacle(toLaunchIn: index, into: &plan) == nil {
-                supply.launch(in: index, for: nil, into: &plan)
+        for (index, target) in supply.targets.enumerated() where target.warm > 0 {
+            while supply.free(index) < target.warm, case .host(let room) = supply.outlook(in: index, into: &plan) {
+                supply.launch(in: index, on: room, for: nil, into: &plan)
                 supply.addFree(in: index)
             }
         }
@@ -145,15 +160,15 @@ public enum Planner {
 
     /// Idle runners that no pending job needs and that have waited long enough, the longest idle first.
     private static func coolDown(supply: Supply, at now: Timestamp, into plan: inout Plan) {
-        for (index, state) in supply.state.pools.enumerated() {
-            var spare = supply.free(index) - state.pool.warm
+        for (index, target) in supply.targets.enumerated() {
+            var spare = supply.free(index) - target.warm
             for runner in supply.idle[index] where spare > 0 {
-                let deadline = runner.since + state.pool.cooldown
+                let deadline = runner.since + target.cooldown
                 guard now >= deadline else {
                     plan.wake(at: deadline)
                     break
                 }
-                plan.actions.append(.leave(runner.id, reason: "idle for \(state.pool.cooldown.text)", failed: false))
+                plan.actions.append(.leave(runner.id, reason: "idle for \(target.cooldown.text)", failed: false))
                 spare -= 1
             }
         }
@@ -163,6 +178,9 @@ public enum Planner {
 /// A job that waits, and the pools that could serve it, by index, the most specific first.
 struct Demand {
     var job: JobRef
+    var project: Int64
+    /// The greater, the earlier.
+    var priority: Int
     var since: Timestamp
     var refusedAt: Timestamp?
     var pools: [Int]

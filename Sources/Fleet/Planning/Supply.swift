@@ -1,37 +1,90 @@
 /// The runners that can serve jobs, and the room for more; all by index of pool.
 struct Supply {
     let state: FleetState
-    private let now: Timestamp
+    let now: Timestamp
+    /// What each pool goes by now.
+    let targets: [PoolTargets]
     /// Runners that are ready and have nothing to do, the longest idle first.
-    private(set) var idle: [[(id: RunnerID, since: Timestamp)]]
+    var idle: [[(id: RunnerID, since: Timestamp)]]
     /// When the runners that may still take a job were requested, the oldest first; those from `low` up to `high` are not spoken for.
     private var born: [[Timestamp]]
-    private var low: [Int]
+    var low: [Int]
     private var high: [Int]
     private var extra: [Int]
     /// Those that count against `max_runners`.
     private var count: [Int]
-    private var memory: Int64 = 0
-    private var cpus: Double = 0
-    private var launching: [Place: Int] = [:]
+    /// What of each host's room is taken, in the order of the configuration.
+    var rooms: [Room]
+    private let roomIndex: [HostID: Int]
+    /// How each pool prefers each host, by their places in `rooms`; empty where it prefers none.
+    let ranks: [[Int]]
+    /// The rooms of each pool's hosts, by their places in `rooms`.
+    let roomsOfPools: [[Int]]
+    /// Pools for whose jobs nobody can make room, by host.
+    var hopeless: Set<Int> = []
+    /// Runners with jobs of a project, and jobs of it that got one in this plan; by index of pool, for pools with a bound.
+    private var ofProject: [Int: [Int64: Int]] = [:]
+    var launching: [Place: Int] = [:]
+    var placement = Placement()
     private var dice: SplitMix
     private var positions: [String: Int] = [:]
-    /// Pools that already got their one probe in this plan.
-    private var probing: Set<Int> = []
+    /// Runners of a pool on a host of which GitLab hasn't heard yet: where starts fail there is one at most.
+    var unproven: [Int]
     /// The obstacle found in each pool, which stays for the rest of the plan.
-    private var blocked: [WaitingReason?]
+    var blocked: [WaitingReason?]
+    /// The same on each of its hosts.
+    var blockedHosts: [WaitingReason?]
+    /// Where nothing but room can be an obstacle in this plan.
+    var settled: [Bool]
+    /// Where the next runner of a pool would go, until one is launched anywhere.
+    var choices: [Int: Choice] = [:]
+
+    /// A pool on one of its hosts, as a number.
+    func spot(_ pool: Int, _ room: Int) -> Int { pool * rooms.count + room }
+
+    /// What of a host is promised.
+    struct Room {
+        var host: Host
+        var isDrained: Bool
+        /// Bytes and CPUs that it has for runners, by its budget or else by what it is; nil where nobody knows.
+        var whole: (memory: Double?, cpus: Double?)
+        var memory: Int64 = 0
+        var cpus = 0.0
+        var runners = 0
+        /// What of it is about to be free: idle runners on their way out, less the room of jobs that wait for it.
+        var leaving = (memory: Int64(0), cpus: 0.0)
+        /// The last of them.
+        var lastLeaving: RunnerID?
+    }
 
     init(_ state: FleetState, at now: Timestamp) {
         self.state = state
         self.now = now
         dice = state.dice
+        targets = state.pools.map { state.targets(of: $0.pool, at: now) }
         let pools = state.pools.count
         idle = Array(repeating: [], count: pools)
         born = Array(repeating: [], count: pools)
         (low, high, extra, count) = (Array(repeating: 0, count: pools), [], Array(repeating: 0, count: pools), Array(repeating: 0, count: pools))
         blocked = Array(repeating: nil, count: pools)
+        rooms = state.configuration.hosts.map { host in
+            let facts = state.hosts[host.id]?.facts
+            return Room(
+                host: host, isDrained: state.isDrained(host.id),
+                whole: ((host.budget.memory ?? facts?.memory).map(Double.init), host.budget.cpus ?? facts?.cpus.map(Double.init)))
+        }
+        let roomIndex = Dictionary(rooms.indices.map { (state.configuration.hosts[$0].id, $0) }, uniquingKeysWith: { first, _ in first })
+        self.roomIndex = roomIndex
+        roomsOfPools = state.pools.map { $0.hosts.compactMap { roomIndex[$0] } }
+        ranks = state.pools.map { pool in
+            pool.pool.choice.prefer.isEmpty ? [] : state.configuration.hosts.map(pool.pool.choice.rank)
+        }
+        unproven = Array(repeating: 0, count: pools * rooms.count)
+        blockedHosts = Array(repeating: nil, count: pools * rooms.count)
+        settled = Array(repeating: false, count: pools * rooms.count)
+        let isAnybodyAway = state.places.values.contains { $0.reach.badSince != nil }
         for (index, pool) in state.pools.enumerated() { positions[pool.pool.name] = index }
-        for runner in state.runners.values { add(runner) }
+        for runner in state.runners.values { add(runner, isAnybodyAway) }
         for index in idle.indices {
             idle[index].sort { ($0.since, $0.id) < ($1.since, $1.id) }
             born[index].sort()
@@ -39,18 +92,29 @@ struct Supply {
         high = born.map(\.count)
     }
 
-    private mutating func add(_ runner: Runner) {
+    private mutating func add(_ runner: Runner, _ isAnybodyAway: Bool) {
         let progress = state.progress[runner.id]
+        let room = roomIndex[runner.place.host]
         let isBeingMade = runner.phase == .requested && state.isUnderWay(runner)
         if isBeingMade { launching[runner.place, default: 0] += 1 }
         if progress?.containerGone != true {
-            memory += runner.memory
-            cpus += runner.cpus
+            if let room {
+                rooms[room].memory += runner.memory
+                rooms[room].cpus += runner.cpus
+                rooms[room].runners += 1
+            }
+            placement.hold(runner.equipment, by: runner.id, on: runner.place.host)
+            if runner.phase > .ready, !runner.isBusy, progress?.stuck == nil { leave(runner) }
         }
-        guard let index = positions[runner.pool] else { return }
+        // What has become of it nobody knows, and its place under `max_runners` is others' now.
+        guard let index = positions[runner.pool], !isAnybodyAway || !state.isLost(runner.place) else { return }
+        // Those on their way to a job are counted when it gets one.
+        if state.pools[index].pool.maxPerProject > 0, let job = runner.job, let project = state.jobs[job]?.job.projectID { count(project, in: index) }
         // A runner that can't be removed keeps its share of the host, but not its place under `max_runners`.
         if progress?.containerGone != true, runner.phase < .ended || progress?.stuck == nil { count[index] += 1 }
-        guard runner.isSupply, !runner.isSpent, progress?.stuck == nil, runner.isAsIn(state.pools[index].pool) else { return }
+        if runner.phase <= .starting, runner.contactedAt == nil, let room { unproven[spot(index, room)] += 1 }
+        guard runner.isSupply, !runner.isSpent, progress?.stuck == nil, runner.isAsIn(state.pools[index]), !state.hasLostGPU(runner) else { return }
+        guard progress?.wasLost != true, let room, !rooms[room].isDrained, !isAnybodyAway || !state.isUnknown(runner, at: now) else { return }
         // A start that an earlier life of the daemon began is not supply before its outcome is known.
         guard runner.phase != .requested || isBeingMade else { return }
         born[index].append(runner.requestedAt)
@@ -64,26 +128,56 @@ struct Supply {
 
     mutating func addFree(in pool: Int) { extra[pool] += 1 }
 
-    /// Gives a job a runner. A job that runners did not take may only have one that was requested since `refused`.
-    mutating func take(in pool: Int, newerThan refused: Timestamp?) -> Bool {
-        guard low[pool] < high[pool] else { return false }
-        guard let refused else {
+    mutating func leave(_ runner: Runner) {
+        guard let room = roomIndex[runner.place.host] else { return }
+        rooms[room].leaving.memory += runner.memory
+        rooms[room].leaving.cpus += runner.cpus
+        rooms[room].lastLeaving = runner.id
+    }
+
+    /// Gives a job a runner. A job that runners did not take may only have one that was requested since then.
+    mutating func take(in pool: Int, for wanted: Demand) -> Bool {
+        guard low[pool] < high[pool], !isFull(pool, of: wanted.project) else { return false }
+        if let refused = wanted.refusedAt {
+            guard born[pool][high[pool] - 1] >= refused else { return false }
+            high[pool] -= 1
+        } else {
             low[pool] += 1
-            return true
         }
-        guard born[pool][high[pool] - 1] >= refused else { return false }
-        high[pool] -= 1
+        count(wanted.project, in: pool)
         return true
     }
 
-    mutating func launch(in index: Int, for job: JobRef?, into plan: inout Plan) {
+    private func isFull(_ pool: Int, of project: Int64) -> Bool {
+        let bound = state.pools[pool].pool.maxPerProject
+        return bound > 0 && (ofProject[pool]?[project] ?? 0) >= bound
+    }
+
+    private mutating func count(_ project: Int64, in pool: Int) {
+        if state.pools[pool].pool.maxPerProject > 0 { ofProject[pool, default: [:]][project, default: 0] += 1 }
+    }
+
+    // MARK: Launching
+
+    mutating func launch(in index: Int, on room: Int, for wanted: Demand, into plan: inout Plan) {
+        count(wanted.project, in: index)
+        launch(in: index, on: room, for: wanted.job, into: &plan)
+    }
+
+    mutating func launch(in index: Int, on room: Int, for job: JobRef?, into plan: inout Plan) {
         let pool = state.pools[index].pool
+        let host = rooms[room].host.id
+        guard case .fits(let equipment) = placement.place(pool, on: rooms[room].host, state.hosts[host]?.facts) else { return }
+        choices.removeAll(keepingCapacity: true)
         count[index] += 1
-        launching[pool.place, default: 0] += 1
-        memory += pool.reservedMemory
-        cpus += pool.reservedCPUs
-        if state.pools[index].failures > 0 { probing.insert(index) }
-        plan.actions.append(.launch(freshID(), pool: pool.name, job: job))
+        launching[Place(host, pool.driver), default: 0] += 1
+        rooms[room].memory += pool.reservedMemory
+        rooms[room].cpus += pool.reservedCPUs
+        rooms[room].runners += 1
+        unproven[spot(index, room)] += 1
+        let id = freshID()
+        placement.hold(equipment, by: id, on: host)
+        plan.actions.append(.launch(id, pool: pool.name, job: job, with: equipment, on: host))
     }
 
     /// Eight characters, without those that look alike.
@@ -96,17 +190,31 @@ struct Supply {
         }
     }
 
-    /// The obstacle to a launch; nil when there is none.
-    /// - Parameter ordered: an operator wants it: neither a pause nor failed starts stand in the way.
-    mutating func obstacle(toLaunchIn index: Int, ordered: Bool = false, into plan: inout Plan) -> WaitingReason? {
-        if !ordered, let known = blocked[index] { return known }
-        let found = find(obstacleIn: index, ordered: ordered, into: &plan)
-        if !ordered { blocked[index] = found }
-        return found
+    /// Where a runner could be launched now, or why nowhere.
+    enum Outlook {
+        /// Its place in `rooms`.
+        case host(Int)
+        case obstacle(WaitingReason)
     }
 
+    /// - Parameters:
+    ///   - wanted: the job that it is for; nil where no job waits, and so none has waited for a preferred host.
+    ///   - ordered: an operator wants it: neither a pause nor failed starts stand in the way.
+    mutating func outlook(in index: Int, for wanted: Demand? = nil, ordered: Bool = false, into plan: inout Plan) -> Outlook {
+        if !ordered, let known = blocked[index] { return .obstacle(known) }
+        if let wanted, isFull(index, of: wanted.project) {
+            return .obstacle(.projectAtMaximum(pool: state.pools[index].pool.name, max: state.pools[index].pool.maxPerProject))
+        }
+        if let found = find(obstacleIn: index, ordered: ordered, into: &plan) {
+            if !ordered { blocked[index] = found }
+            return .obstacle(found)
+        }
+        return host(in: index, for: wanted, ordered: ordered, into: &plan)
+    }
+
+    /// The obstacle to any launch in the pool; nil when there is none.
     private func find(obstacleIn index: Int, ordered: Bool, into plan: inout Plan) -> WaitingReason? {
-        let (pool, place) = (state.pools[index].pool, state.places[state.pools[index].pool.place])
+        let pool = state.pools[index].pool
         if state.isEvacuating { return .evacuating }
         if !ordered, state.pools[index].paused { return .poolPaused(pool.name) }
         if let trouble = state.store.trouble { return .storeNotWritable(trouble.text) }
@@ -114,31 +222,8 @@ struct Supply {
             if let until = state.forges[pool.forge]?.registering.until, until > now { plan.wake(at: until) }
             return obstacle
         }
-        if let trouble = place?.reach.trouble { return .engineDown(pool.place, trouble.text) }
-        if place?.isSeen != true { return .startingUp }
-        if let creating = place?.creating, creating.isWaiting(at: now), let until = creating.until {
-            plan.wake(at: until)
-            return .engineDown(pool.place, "it failed to make a runner just now")
-        }
-        if let space = state.shortage(at: pool.place) { return .diskReserve(free: space.free, reserve: state.configuration.diskReserve) }
-        if !ordered, let obstacle = afterFailures(index, into: &plan) { return obstacle }
-        if count[index] >= pool.maxRunners { return .atMaximum(pool: pool.name, max: pool.maxRunners) }
-        let budget = state.configuration.budget
-        if let bound = budget.memory, memory + pool.reservedMemory > bound { return .memoryBudget(promised: memory, bound: bound) }
-        if let bound = budget.cpus, cpus + pool.reservedCPUs > bound + 1e-9 { return .cpuBudget(promised: cpus, bound: bound) }
-        if launching[pool.place, default: 0] >= state.configuration.maxLaunches { return .launchesAtBound(state.configuration.maxLaunches) }
-        return nil
-    }
-
-    private func afterFailures(_ index: Int, into plan: inout Plan) -> WaitingReason? {
-        let state = state.pools[index]
-        if state.starts.isWaiting(at: now), let until = state.retryAt {
-            plan.wake(at: until)
-            let error = state.lastError ?? "unknown error"
-            return state.isQuarantined ? .quarantined(pool: state.pool.name, error: error) : .backingOff(pool: state.pool.name, error: error)
-        }
-        // One probe at a time while starts fail.
-        if state.failures > 0, free(index) > 0 || probing.contains(index) { return .probing(pool: state.pool.name) }
+        let most = targets[index].maxRunners
+        if count[index] >= most { return .atMaximum(pool: pool.name, max: most) }
         return nil
     }
 }
@@ -154,20 +239,22 @@ extension FleetState {
 }
 
 /// Which pools serve a set of tags, most specific first.
-struct PoolIndex {
+public struct PoolIndex: Sendable {
     private let tagSets: [Set<String>]
     private let pools: [Pool]
     /// Pools by how many tags they have, then by their place in the configuration.
     private let order: [Int]
 
-    init(_ pools: [Pool]) {
+    /// Of pools in the order of the configuration.
+    public init(_ pools: [Pool]) {
         self.pools = pools
         tagSets = pools.map { Set($0.tags) }
         let counts = tagSets.map(\.count)
         order = pools.indices.sorted { (counts[$0], $0) < (counts[$1], $1) }
     }
 
-    func pools(serving tags: [String], of forge: ForgeID) -> [Int] {
+    /// The pools whose runners may take a job with these tags, in the order in which they are tried; as their places in the configuration.
+    public func pools(serving tags: [String], of forge: ForgeID) -> [Int] {
         order.filter { index in
             guard pools[index].forge == forge else { return false }
             return tags.isEmpty ? pools[index].runUntagged : tags.allSatisfy(tagSets[index].contains)

@@ -1,10 +1,15 @@
 /// Looks and questions that no event asked for, because events can be lost.
 extension Planner {
     static func upkeep(_ state: FleetState, at now: Timestamp, into plan: inout Plan) {
-        for place in state.placesInUse { look(at: place, state, at: now, into: &plan) }
+        for place in state.placesInUse {
+            away(place, state, at: now, into: &plan)
+            look(at: place, state, at: now, into: &plan)
+        }
+        for host in state.hostsInUse { due(state.hosts[host]?.surveyAt, .survey(host), state, at: now, into: &plan) }
         for forge in state.forgesInUse { ask(forge, state, at: now, into: &plan) }
         due(state.flushAt, .flush, state, at: now, into: &plan)
         if let expireAt = state.expireAt { due(expireAt, .expire, state, at: now, into: &plan) }
+        if state.pools.contains(where: { $0.pool.learns }) { due(state.learnAt, .learn, state, at: now, into: &plan) }
     }
 
     /// Plans an action for its time, unless it is under way; nil is at once.
@@ -13,12 +18,21 @@ extension Planner {
         if let time, now < time { plan.wake(at: time) } else { plan.actions.append(action) }
     }
 
+    /// Time alone makes its runners unknown, and then lost.
+    private static func away(_ place: Place, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
+        guard let since = state.awaySince(place) else { return }
+        if now < since + Beat.elsewhere { plan.wake(at: since + Beat.elsewhere) }
+        guard !state.isLost(place), let lostAt = state.lostAt(place) else { return }
+        if now < lostAt { plan.wake(at: lostAt) } else { plan.actions.append(.lose(place)) }
+    }
+
     private static func look(at place: Place, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
         let known = state.places[place] ?? PlaceState()
         due(known.lookAt, .look(place), state, at: now, into: &plan)
         guard known.reach.trouble == nil else { return }
         for (id, backoff) in known.orphans.sorted(by: { $0.key < $1.key }) { due(backoff.until, .removeOrphan(place, id), state, at: now, into: &plan) }
         disk(of: place, state, at: now, into: &plan)
+        if state.isBusy(place) { due([known.sampleAt, known.sampling.until].compactMap { $0 }.max(), .sample(place), state, at: now, into: &plan) }
         for (image, refresh) in known.refreshes.sorted(by: { $0.key < $1.key }) { due(refresh.at, .refresh(place, image: image), state, at: now, into: &plan) }
     }
 

@@ -34,13 +34,21 @@ public struct DriverObject: Sendable, Equatable {
 /// A driver's report of a change. Reports can be lost or come late: `RunnerDriver.list` shows how things are.
 public enum DriverEvent: Sendable, Equatable {
     case exited(runner: RunnerID, exitCode: Int?)
-    /// The kernel killed a process of the runner, because the runner was at its memory limit.
-    case outOfMemory(runner: RunnerID)
+    /// The kernel killed a process of the runner, or of its job in a container of its own, at a memory limit.
+    case outOfMemory(runner: RunnerID, inContainerOfJob: Bool = false)
     /// A container of a runner, or of one of its jobs, was started: the image's name or its id, as the engine tells it.
     case imageUsed(String)
     /// The event stream (re)connected: anything may have happened meanwhile, so look at everything.
     case resync
     case disconnected(String)
+}
+
+/// Finds out what a host is.
+public protocol HostSurveyor: Sendable {
+    /// Returns what could be found, with a remark for what could not.
+    /// - Parameter usesEngine: some runners there are an engine's, whose machine counts.
+    /// - Throws: when that engine does not answer; then what was known stays.
+    func survey(usesEngine: Bool) async throws -> HostFacts
 }
 
 /// Runs runners in one place: as containers of an engine, or in scopes of a user's systemd.
@@ -62,7 +70,8 @@ public protocol RunnerDriver: Sendable {
     /// a runner that is already gone is success.
     /// - Throws: when something may be left; then it is called again.
     func remove(_ remains: Remains) async throws
-    /// Everything that carries our instance's id, ended or not; also a runner of which only its jobs' containers are left.
+    /// Everything that carries our instance's id, ended or not; of an engine also each runner, of whatever driver, of which only its jobs'
+    /// containers are left.
     /// - Throws: when it can't be listed as a whole, because a runner that the list lacks is taken for gone.
     func list() async throws -> [DriverObject]
     /// The end of the runner's output, in whole lines; empty where there is none, or no such runner. Returns within minutes, whatever the other
@@ -76,7 +85,7 @@ public protocol RunnerDriver: Sendable {
     func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error>
     /// Fetches an image again, if its registry has another. Where there are no images, nothing.
     /// - Throws: when it could not be fetched; the one that is there stays in use.
-    func refresh(image: String) async throws
+    func refresh(_ image: WantedImage) async throws
     /// The pulls that are under way now.
     func pulls() -> [Pull]
     /// The file system that holds the engine's storage; nil where there is none, or it can't be seen from here.
@@ -90,6 +99,10 @@ public protocol RunnerDriver: Sendable {
     func sweepStorage() async throws
     /// Bytes that the runner has written outside of volumes; nil where that is not known.
     func written(by runner: RunnerID) async throws -> Int64?
+    /// What the jobs of these runners use now, by runner: all containers of the job where it has its own, else the runner itself. A runner that
+    /// can't be measured is left out.
+    /// - Throws: when none can be measured.
+    func use(of runners: Set<RunnerID>) async throws -> [RunnerID: [ResourceSample]]
     /// The volumes that hold caches of pools of our instance, configured or not. Where there are no volumes, none.
     /// - Throws: when they can't be listed as a whole.
     func caches() async throws -> [StoredCache]
@@ -119,13 +132,14 @@ public struct Doubtful: Sendable, Equatable {
 
 extension RunnerDriver {
     public func doubtful(except tokens: Set<String>) async throws -> [Doubtful] { [] }
-    public func refresh(image: String) async throws {}
+    public func refresh(_ image: WantedImage) async throws {}
     public func pulls() -> [Pull] { [] }
     public func disk() async throws -> DiskSpace? { nil }
     public func images() async throws -> [EngineImage] { [] }
     public func removeImage(_ image: EngineImage) async throws {}
     public func sweepStorage() async throws {}
     public func written(by runner: RunnerID) async throws -> Int64? { nil }
+    public func use(of runners: Set<RunnerID>) async throws -> [RunnerID: [ResourceSample]] { [:] }
     public func caches() async throws -> [StoredCache] { [] }
     public func removeCache(_ name: String) async throws -> Bool { true }
 
@@ -214,9 +228,12 @@ public struct HookInstallation: Sendable, Equatable {
     public var id: Int64
     /// false: there was one for this URL, and it was brought up to date.
     public var isNew: Bool
-    public init(id: Int64, isNew: Bool) {
+    /// GitLab had turned the one that was there off, so it was made anew.
+    public var wasOff: Bool
+    public init(id: Int64, isNew: Bool, wasOff: Bool = false) {
         self.id = id
         self.isNew = isNew
+        self.wasOff = wasOff
     }
 }
 
@@ -252,6 +269,14 @@ public protocol Forge: Sendable {
     /// Has GitLab send the project's job events to `url`. Done twice, there is still one hook for that URL.
     /// - Parameter project: its path or its number.
     func installHook(project: String, url: String, secret: Secret) async throws -> HookInstallation
+    /// Has GitLab send a project's job events again, where it has turned a hook to `url`, or to another webhook of AutoGit's, off after failures.
+    /// - Returns: whether there was such a hook.
+    /// - Throws: when hooks can't be seen, or it stays off.
+    func reviveHook(project: String, url: String, secret: Secret) async throws -> Bool
     /// All registrations whose maintenance note names this instance.
     func registrations(instance: String) async throws -> [ForgeRunner]
+}
+
+extension Forge {
+    public func reviveHook(project: String, url: String, secret: Secret) async throws -> Bool { false }
 }

@@ -6,10 +6,16 @@ public struct RunnerSpec: Sendable {
     public var instance: String
     /// Its pool as it was configured at the launch.
     public var pool: Pool
-    public init(runner: RunnerID, instance: String, pool: Pool) {
+    /// What the host gives it.
+    public var equipment: Equipment
+    /// The GPUs among that.
+    public var gpus: [GPU]
+    public init(runner: RunnerID, instance: String, pool: Pool, equipment: Equipment = Equipment(), gpus: [GPU] = []) {
         self.runner = runner
         self.instance = instance
         self.pool = pool
+        self.equipment = equipment
+        self.gpus = gpus
     }
 }
 

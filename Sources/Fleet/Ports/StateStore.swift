@@ -4,6 +4,9 @@ public enum Change: Sendable {
     case runner(Runner)
     case history(HistoryEntry)
     case pool(name: String, paused: Bool)
+    case host(name: String, drained: Bool)
+    /// How a host's engine is reached: once it is not configured any more, what is left there must still be removed.
+    case engine(host: String, address: String)
     case image(ImageUse)
     /// The image was removed, and with it the memory of its use.
     case imageGone(host: HostID, image: String)
@@ -21,12 +24,18 @@ public struct Memory: Sendable {
     public var finishedJobs: [(job: JobRef, createdAt: Timestamp?)]
     /// Names of pools that an operator paused, configured or not.
     public var pausedPools: Set<String>
+    /// Hosts that an operator drained, configured or not.
+    public var drainedHosts: Set<HostID>
+    /// How the engines of hosts were reached last, configured or not.
+    public var engines: [HostID: String]
     /// Images that were used and not removed since.
     public var images: [ImageUse]
     public init(
         instance: String, jobs: [Job], runners: [Runner], finishedJobs: [(job: JobRef, createdAt: Timestamp?)], pausedPools: Set<String>,
-        images: [ImageUse] = []
+        drainedHosts: Set<HostID> = [], engines: [HostID: String] = [:], images: [ImageUse] = []
     ) {
+        self.engines = engines
+        self.drainedHosts = drainedHosts
         self.images = images
         self.finishedJobs = finishedJobs
         self.instance = instance
@@ -51,12 +60,27 @@ public protocol StateStore: Sendable {
     func history(of runner: RunnerID) async throws -> [HistoryEntry]
     /// The jobs that were first seen last, the newest first.
     func recentJobs(limit: Int) async throws -> [Job]
+    /// The jobs that are over, the one that ended last first.
+    func endedJobs(limit: Int) async throws -> [Job]
     /// A job, over or not; nil when it is unknown or was forgotten.
     func job(_ id: JobRef) async throws -> Job?
     /// A runner, removed or not; nil when it is unknown or was forgotten.
     func runner(_ id: RunnerID) async throws -> Runner?
     /// The number of jobs by status; a status without jobs is absent.
     func jobCounts() async throws -> [String: Int]
+    /// Jobs that ran or ended since a time, runners that made contact since, and the last ones that failed.
+    /// - Parameter failures: how many of the last at most.
+    func past(since time: Timestamp, failures: Int) async throws -> Past
+    /// Adds up the days that are over and were not added up before, and forgets sums of more than a year ago. To be called before `forget`.
+    func rollUp(at now: Timestamp) async throws
+    /// Days since a time, the oldest first, without those in which nothing happened; the last is under way. Of a day that is not over yet, or not
+    /// added up, the sum is made now.
+    func days(since: Timestamp, now: Timestamp) async throws -> [UsageDay]
+    /// When the jobs came that began to run since a time, to the second, by the pool of their runner, in no order.
+    func arrivals(since: Timestamp) async throws -> [String: [Timestamp]]
+    /// What jobs of the same name in the same project used that are over and were measured, the newest first.
+    /// - Parameter limit: how many at most.
+    func usages(like job: Job, limit: Int) async throws -> [JobUsage]
     /// Keeps a runner's log, in place of one that was kept before, and drops the oldest of those that exceed `KeptLog`'s bounds. Returns when it
     /// is on disk; nothing else waits for it, and nothing is tried again.
     func keep(_ log: KeptLog) async throws
@@ -67,6 +91,11 @@ public protocol StateStore: Sendable {
 }
 
 extension StateStore {
+    public func rollUp(at now: Timestamp) async throws {}
+    public func days(since: Timestamp, now: Timestamp) async throws -> [UsageDay] { [] }
+    public func arrivals(since: Timestamp) async throws -> [String: [Timestamp]] { [:] }
+    public func usages(like job: Job, limit: Int) async throws -> [JobUsage] { [] }
+
     /// Returns when the changes, and all that were enqueued before, are on disk.
     public func save(_ changes: [Change]) async throws {
         enqueue(changes)

@@ -56,7 +56,7 @@ extension FleetState {
     mutating func measured(_ place: Place, _ space: DiskSpace?, at now: Timestamp) {
         guard var disk = places[place]?.disk else { return }
         disk.space = space
-        let reserve = configuration.diskReserve
+        let reserve = configuration.diskReserve(of: place.host)
         if let space, space.free < reserve {
             if !disk.isShort { tell(.diskShort(free: space.free, reserve: reserve), subject: "\(place)") }
             disk.isShort = true
@@ -89,7 +89,7 @@ extension FleetState {
         places[place]?.disk.measureAt = nil
     }
 
-    mutating func refreshed(_ image: String, at place: Place, _ trouble: Trouble?, at now: Timestamp) {
+    mutating func refreshed(_ image: WantedImage, at place: Place, _ trouble: Trouble?, at now: Timestamp) {
         notePlace(place, trouble, at: now)
         guard let trouble else {
             places[place]?.refreshes[image]?.hasFailed = false
@@ -97,7 +97,7 @@ extension FleetState {
             return look(at: place, by: now)
         }
         places[place]?.refreshes[image]?.at = now + Beat.refreshAgain
-        if places[place]?.refreshes[image]?.hasFailed == false { tell(.imageNotRefreshed(trouble.text), subject: image) }
+        if places[place]?.refreshes[image]?.hasFailed == false { tell(.imageNotRefreshed(trouble.text), subject: "\(image)") }
         places[place]?.refreshes[image]?.hasFailed = true
     }
 
@@ -112,8 +112,8 @@ extension FleetState {
     /// By their keys.
     func imagesNamed(at place: Place) -> Set<String> {
         var names: Set<String> = []
-        for pool in pools.map(\.pool) where pool.place == place {
-            names.insert(pool.image)
+        for pool in pools.filter({ $0.engines.contains(place) }).map(\.pool) {
+            if pool.driver == .container { names.formUnion([pool.image, pool.wantedImage.localName]) }
             if pool.executor == .docker { names.formUnion([pool.docker.image, pool.docker.helperImage]) }
         }
         return Set(names.map(ImageName.key))
@@ -128,7 +128,7 @@ extension FleetState {
 
 extension Planner {
     static func disk(of place: Place, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
-        guard place.kind == .container, state.configuration.diskReserve > 0, !state.isUnderWay(.disk(place)) else { return }
+        guard place.kind == .container, state.configuration.diskReserve(of: place.host) > 0, !state.isUnderWay(.disk(place)) else { return }
         let disk = state.places[place]?.disk ?? DiskState()
         // After a removal it is measured again before the next.
         if disk.measureAt.map({ now >= $0 }) != false { return plan.actions.append(.measure(place)) }

@@ -4,22 +4,25 @@ public struct FleetEvent: Sendable, Equatable {
     /// The kinds of change, with the details of each.
     public enum Kind: Sendable, Equatable {
         // Of a job.
+        case jobSeen(byHook: Bool)
         case jobDispatched, jobStarted, jobFinished, jobEnded, jobGone, jobReplaced, jobWithdrawn, staleHook
         case jobWaits(WaitingReason)
         case jobRefused
         // Of a runner.
         case requested, registered, created, started, foundAgain, contacted, leaving, drained, removed, dismissedByForce
         case startUnclear(String), startFailed(String, Incident), startInterrupted(String)
-        case exited(String, expected: Bool), ended, lastLines([String]), logNotKept(String), outOfMemory
+        case exited(String, expected: Bool), ended, lastLines([String]), logNotKept(String), outOfMemory(limit: Int64?)
         case stepFailed(String, String), stuck(String)
         // Of a pool.
         case quarantined(String), poolRecovered, poolPaused, poolResumed
         // Of the world around.
         case gitlabTrouble(String, tokenRefused: Bool), gitlabAnswers, pollRemark(String), pollComplete
         case driverTrouble(String), driverAnswers, imageNotRefreshed(String)
+        case hostLost(away: Duration, runners: Int), runnerLost, hostBack(runners: Int), hostDrained, hostResumed
+        case gpuLost([RunnerID]), gpuBack, gpuFault(String), hostRemark(String)
         case diskShort(free: Int64, reserve: Int64), diskRoomy, imageRemoved(bytes: Int64)
         case storeTrouble(String), storeWorks
-        case orphan, orphanStays(String), ghost, ghostStays(String), sweepTrouble(String)
+        case orphan(Place), orphanStays(String), ghost, ghostStays(String), sweepTrouble(String)
         case unusableHook(String)
         case remembered(runners: Int, jobs: Int)
         case evacuating

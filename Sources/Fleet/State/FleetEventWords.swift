@@ -4,10 +4,11 @@ extension FleetEvent {
     /// AutoGit grew from promises them.
     public var message: String {
         switch kind {
+        case .jobSeen: "Job seen"
         case .jobDispatched: "Dispatching job \(job?.id.id ?? 0) for project \(job.map { $0.projectPath ?? "\($0.projectID)" } ?? "")"
         case .jobStarted: "Job \(jobNumber) assigned to runner \(runner?.name ?? "")"
         case .jobFinished: "Job finished"
-        case .jobEnded: "Job ended without a runner of ours"
+        case .jobEnded: runner == nil ? "Job ended without a runner of ours" : "Job ended"
         case .jobGone: "GitLab does not know the job any more"
         case .jobReplaced: "Another job has this id: GitLab was installed afresh"
         case .jobWithdrawn: "The job does not wait any more"
@@ -44,7 +45,16 @@ extension FleetEvent {
         case .pollComplete: "Polling sees everything again"
         case .driverTrouble: "Cannot ask what runs runners; trying again"
         case .driverAnswers: "What runs runners answers again"
+        case .hostLost: "A host has been away for too long; its runners don't count any more, and are removed when it comes back, unless they have jobs then"
+        case .runnerLost: "The runner's host is lost; what became of the runner is not known"
+        case .hostBack: "A lost host is back"
+        case .hostDrained: "Host drained: it gets no runners, and those without a job leave"
+        case .hostResumed: "Host resumed"
         case .imageNotRefreshed: "Cannot ask for a newer image; the one that is there stays in use"
+        case .gpuLost: "A GPU is not there any more; runners that have it leave, and its pools wait"
+        case .gpuBack: "A GPU is there again"
+        case .gpuFault: "The kernel tells of a GPU that failed"
+        case .hostRemark: "Something about the host could not be found out"
         case .diskShort: "The engine's disk has less room than its reserve; images that were not used for long go, and no runner is started"
         case .diskRoomy: "The engine's disk has room again"
         case .imageRemoved: "Removed an image that was not used for long"
@@ -70,15 +80,15 @@ extension FleetEvent {
     public var severity: Severity {
         switch kind {
         case .jobWaits(let reason): reason.severity
-        case .jobEnded, .created, .started, .contacted, .leaving, .ended, .staleHook, .pollComplete: .debug
+        case .jobSeen, .jobEnded, .created, .started, .contacted, .leaving, .ended, .staleHook, .pollComplete: .debug
         case .jobDispatched, .jobStarted, .jobFinished, .jobWithdrawn, .requested, .registered, .drained, .removed, .remembered: .info
         case .exited(_, let expected): expected ? .info : .warning
-        case .diskRoomy, .imageRemoved: .notice
+        case .diskRoomy, .imageRemoved, .gpuBack, .hostRemark, .hostBack, .hostDrained, .hostResumed: .notice
         case .poolRecovered, .poolPaused, .poolResumed, .gitlabAnswers, .driverAnswers, .storeWorks, .unusableHook, .evacuating, .foundAgain: .notice
         case .jobGone, .jobReplaced, .jobRefused, .dismissedByForce, .startUnclear, .startInterrupted, .lastLines, .logNotKept, .outOfMemory, .stepFailed,
-            .pollRemark, .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort:
+            .pollRemark, .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort, .gpuLost, .gpuFault, .runnerLost:
             .warning
-        case .startFailed, .stuck, .quarantined, .gitlabTrouble, .driverTrouble, .storeTrouble, .orphanStays, .ghostStays: .error
+        case .startFailed, .stuck, .quarantined, .gitlabTrouble, .driverTrouble, .storeTrouble, .orphanStays, .ghostStays, .hostLost: .error
         }
     }
 
@@ -92,6 +102,7 @@ extension FleetEvent {
         case .quarantined: .poolQuarantined
         case .gitlabTrouble(_, let refused): refused ? .tokenRefused : .gitlabUnreachable
         case .pollRemark: .pollIncomplete
+        case .gpuLost, .gpuFault: .gpuFailed
         case .driverTrouble: .driverUnreachable
         case .storeTrouble: .storeFailed
         case .orphan, .ghost: .orphanRemoved
@@ -113,16 +124,29 @@ extension FleetEvent {
             add("reason", reason.text)
             add("code", reason.code)
         case .jobFinished, .jobEnded: add("status", job?.status)
+        case .jobSeen(let byHook):
+            add("status", job?.status)
+            add("source", byHook ? "hook" : "poll")
         case .jobStarted, .jobGone: break
         case .leaving, .removed, .ended: add("reason", runner?.reason)
-        case .outOfMemory: add("limit", runner.map { "\($0.memoryLimit >> 20) MiB" })
+        case .outOfMemory(let limit): add("limit", limit.map { "\($0 >> 20) MiB" })
         case .startUnclear(let why), .startFailed(let why, _), .startInterrupted(let why), .exited(let why, _), .stuck(let why), .quarantined(let why),
             .gitlabTrouble(let why, _), .pollRemark(let why), .driverTrouble(let why), .storeTrouble(let why), .orphanStays(let why),
-            .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why), .imageNotRefreshed(let why), .logNotKept(let why):
+            .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why), .imageNotRefreshed(let why), .logNotKept(let why), .gpuFault(let why),
+            .hostRemark(let why):
             add("reason", why)
         case .diskShort(let free, let reserve):
             add("free_mib", free >> 20)
             add("reserve_mib", reserve >> 20)
+        case .requested, .jobDispatched:
+            if let runner, runner.place.host != .local { add("host", runner.place.host) }
+            if let runner, runner.equipment.isEmulated { add("architecture", runner.equipment.architecture.map { "\($0), emulated" }) }
+            if let runner, !runner.equipment.gpus.isEmpty { add("gpus", runner.equipment.gpus.joined(separator: " ")) }
+        case .hostLost(let away, let runners):
+            add("away", away.text)
+            add("runners", runners)
+        case .hostBack(let runners): add("runners", runners)
+        case .gpuLost(let runners): if !runners.isEmpty { add("runners", runners.joined(separator: " ")) }
         case .imageRemoved(let bytes): add("mib", bytes >> 20)
         case .lastLines(let lines): add("last_lines", lines.joined(separator: " | "))
         case .stepFailed(let step, let why):
@@ -158,8 +182,9 @@ extension FleetEvent {
         case .startFailed(let why, _): ("failed", why)
         case .exited(let text, _): ("exited", text)
         case .ended: ("ended", runner?.reason)
-        case .outOfMemory: ("out of memory", runner.map { "a process was killed at the memory limit of \($0.memoryLimit >> 20) MiB" })
+        case .outOfMemory(let limit): ("out of memory", "a process was killed at the memory limit" + (limit.map { " of \($0 >> 20) MiB" } ?? ""))
         case .stuck(let why): ("stuck", why)
+        case .runnerLost: ("lost", "its host \(runner.map { "\($0.place.host)" } ?? "") does not answer" + (job.map { ", and it had job \($0.id.id)" } ?? ""))
         case .removed: ("removed", runner?.reason)
         default: nil
         }

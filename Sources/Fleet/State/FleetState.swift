@@ -5,8 +5,8 @@ public struct FleetState: Sendable {
     public struct Configuration: Sendable {
         /// In the order of the file, which breaks ties.
         public var pools: [Pool]
-        /// The bounds of all runners together.
-        public var budget: HostBudget
+        /// Where runners are placed; in the order of the file, which breaks ties.
+        public var hosts: [Host]
         /// Zero switches polling off.
         public var pollInterval: Duration
         /// Launches that may be under way at once in one place.
@@ -15,18 +15,34 @@ public struct FleetState: Sendable {
         public var diskReserve: Int64
         /// What may go then.
         public var prune: ImagePrune
-        /// By default the host has no bounds, polls are 30 s apart, and a place has at most eight launches under way.
+        /// Which jobs come first; the first rule that a job fits is its own, and without one its pool's priority.
+        public var priorities: [PriorityRule]
+        /// Whose weeks `Warm.auto` learns from.
+        public var zone: TimeZoneRules
+        /// By default there is this machine without bounds, polls are 30 s apart, and a place has at most eight launches under way.
+        /// - Parameter budget: of this machine, where no hosts are given.
         public init(
-            pools: [Pool], budget: HostBudget = HostBudget(), pollInterval: Duration = .seconds(30), maxLaunches: Int = 8, diskReserve: Int64 = 0,
-            prune: ImagePrune = .ours
+            pools: [Pool], hosts: [Host]? = nil, budget: HostBudget = HostBudget(), pollInterval: Duration = .seconds(30), maxLaunches: Int = 8,
+            diskReserve: Int64 = 0,
+            prune: ImagePrune = .ours, priorities: [PriorityRule] = [], zone: TimeZoneRules = .utc
         ) {
+            self.priorities = priorities
+            self.zone = zone
             self.diskReserve = diskReserve
             self.prune = prune
             self.pools = pools
-            self.budget = budget
+            self.hosts = hosts ?? [Host(.local, budget: budget)]
             self.pollInterval = pollInterval
             self.maxLaunches = maxLaunches
         }
+
+        /// nil for one that is not configured.
+        public func host(_ id: HostID) -> Host? { hosts.first { $0.id == id } }
+        /// Bytes that the engine's storage of a host keeps free.
+        public func diskReserve(of host: HostID) -> Int64 { self.host(host)?.diskReserve ?? diskReserve }
+
+        /// By the first rule that the job fits; nil where it fits none.
+        func priority(of job: Job) -> Int? { priorities.first { $0.fits(job) }?.priority }
     }
 
     /// Starts of runners since the daemon started.
@@ -57,12 +73,17 @@ public struct FleetState: Sendable {
     public internal(set) var forges: [ForgeID: ForgeState] = [:]
     /// The places that some pool or runner needed since the daemon started.
     public internal(set) var places: [Place: PlaceState] = [:]
+    /// The machines that some pool or runner needed since the daemon started.
+    public internal(set) var hosts: [HostID: HostState] = [:]
     /// Whether the database can be written.
     public internal(set) var store = Reachability()
     /// Why each pending job without a runner on its way waits, as last planned.
     public internal(set) var waiting: [JobRef: WaitingReason] = [:]
-    /// Conditions that will end runners later, each with its remedy.
-    public internal(set) var warnings: [String] = []
+    /// Conditions that will end runners later, each with its remedy, by who looks for them.
+    var warned: [String: [String]] = [:]
+    public var shownTimes = ShownTimes()
+    /// How far the calendar is ahead of the loop's clock.
+    public internal(set) var calendarAhead = Duration.zero
     /// Starts since the daemon started.
     public internal(set) var spawns = SpawnStatistics()
     /// All runners are removed and none is started, until the daemon is restarted.
@@ -74,6 +95,8 @@ public struct FleetState: Sendable {
 
     /// Also of pools that are not configured now: they are paused when they come back.
     var pausedPools: Set<String> = []
+    /// An operator wants no runners on them.
+    public internal(set) var drainedHosts: Set<HostID> = []
     /// Pools that an operator wants a runner in; the next plan decides.
     var orders: [String] = []
     var finished = FinishedJobs(capacity: 20_000)
@@ -85,6 +108,10 @@ public struct FleetState: Sendable {
     var inFlight: Set<Action.Key> = []
     var flushAt: Timestamp?
     var expireAt: Timestamp?
+    /// What the pools that learn were taught last, by name.
+    var forecasts: [String: Forecast] = [:]
+    /// nil: at once.
+    var learnAt: Timestamp?
     /// Why the last log could not be kept.
     var keepingTrouble: String?
     var dice: SplitMix
@@ -98,6 +125,7 @@ public struct FleetState: Sendable {
     public init(_ configuration: Configuration, seed: UInt64) {
         self.configuration = configuration
         pools = configuration.pools.map { PoolState($0) }
+        for index in pools.indices { pools[index].hosts = configuration.candidates(of: pools[index].pool) }
         dice = SplitMix(seed: seed)
     }
 
@@ -111,6 +139,7 @@ public struct FleetState: Sendable {
         case .remembered(let memory): recall(memory, at: now)
         case .configured(let configuration): configure(configuration, at: now)
         case .hook(let forge, let seen): see(seen, of: forge, asked: nil, at: now)
+        case .unstoredHook(let forge): pollSoon(forge, at: now)
         case .unusableHook(let why): tell(.unusableHook(why))
         case .decided(let action): decide(action, at: now)
         case .launching(let runner, let step): launching(runner, step, at: now)
@@ -118,8 +147,9 @@ public struct FleetState: Sendable {
         case .heard(let place, let event): hear(event, at: place, at: now)
         case .ordered(let order): obey(order, at: now)
         case .stored(let trouble): noteStore(trouble, at: now)
-        case .warned(let warnings): self.warnings = warnings
+        case .warned(let source, let warnings): warned[source] = warnings
         case .explained(let reasons): explain(reasons)
+        case .calendar(let ahead): calendarAhead = ahead
         case .stopping: isStopping = true
         }
         for event in news {
@@ -160,6 +190,10 @@ public struct FleetState: Sendable {
 
     // MARK: For those who only look
 
+    /// All that operators were warned of, in the order of the sources' names.
+    public var warnings: [String] { warned.sorted { $0.key < $1.key }.flatMap(\.value) }
+    /// What one of them warns of now.
+    public func warnings(from source: String) -> [String] { warned[source] ?? [] }
     /// The runner with this registration; nil when none that is not removed has it.
     /// Whether the job that a runner has is tracked, so that news of it will reach the runner. A pending job of that number is another one, or
     /// news is late.
@@ -173,12 +207,16 @@ public struct FleetState: Sendable {
     public func stuckReason(of runner: RunnerID) -> String? { progress[runner]?.stuck }
     /// Whether the removal has not taken its container or scope yet.
     public func hasContainer(_ runner: Runner) -> Bool { progress[runner.id]?.containerGone == false }
+    /// It has what it was given of its host until its container is gone, whatever becomes of its job.
+    public func hasEquipment(_ runner: Runner) -> Bool { progress[runner.id]?.containerGone != true }
     /// All stuck runners, by id.
     public var stuckRunners: [(runner: Runner, reason: String)] {
         runners.values.compactMap { runner in progress[runner.id]?.stuck.map { (runner, $0) } }.sorted { $0.runner.id < $1.runner.id }
     }
     /// Places that some pool or some live runner needs; trouble with any other is not shown.
-    public var placesInUse: [Place] { Set(pools.map(\.pool.place)).union(runners.values.map(\.place)).sorted() }
+    public var placesInUse: [Place] { Set(pools.flatMap(\.places)).union(runners.values.flatMap(\.places)).sorted() }
+    /// Hosts of these places.
+    public var hostsInUse: [HostID] { Set(placesInUse.map(\.host)).sorted() }
     /// GitLabs that some pool or live runner needs, or needed since the daemon started; by name.
     public var forgesInUse: [ForgeID] { Set(pools.map(\.pool.forge)).union(runners.values.map(\.forge)).union(forges.keys).sorted() }
     /// An action for some runner is under way.
@@ -204,10 +242,14 @@ public struct FleetState: Sendable {
         return Remains(id, shortToken: isShared ? nil : runner.shortToken, since: runner.requestedAt)
     }
 
-    /// Bytes and CPUs that the host has promised to runners.
-    public var promised: (memory: Int64, cpus: Double) {
+    /// Bytes and CPUs that all hosts have promised to runners.
+    public var promised: (memory: Int64, cpus: Double) { promised { _ in true } }
+    /// The same of one host.
+    public func promised(on host: HostID) -> (memory: Int64, cpus: Double) { promised { $0 == host } }
+
+    private func promised(_ isCounted: (HostID) -> Bool) -> (memory: Int64, cpus: Double) {
         runners.values.reduce((0, 0)) { sum, runner in
-            progress[runner.id]?.containerGone == true ? sum : (sum.0 + runner.memory, sum.1 + runner.cpus)
+            progress[runner.id]?.containerGone == true || !isCounted(runner.place.host) ? sum : (sum.0 + runner.memory, sum.1 + runner.cpus)
         }
     }
 
@@ -225,66 +267,4 @@ public struct FleetState: Sendable {
         guard let id = Runner.id(ofName: registration.description), let runner = runners[id] else { return true }
         return runner.gitlabID != nil || !isUnderWay(.runner(id))
     }
-}
-
-/// A job, and how it is kept track of. Only the job itself is written.
-public struct TrackedJob: Sendable {
-    /// The job, merged from all observations.
-    public var job: Job
-    /// When GitLab last said of it, in this life of the daemon, that it is as it is here.
-    public internal(set) var confirmedAt: Timestamp?
-    /// When GitLab is to be asked about it; nil while there is nothing to ask.
-    var askAt: Timestamp?
-    /// When it was last asked.
-    var askedAt: Timestamp?
-    var asking = Backoff()
-    /// GitLab's words when it refused to tell.
-    var refusal: String?
-    /// Since when GitLab says that there is no such job.
-    var goneSince: Timestamp?
-    /// When an idle runner of the right kind last did not take it; only runners that are newer count for it.
-    var refusedAt: Timestamp?
-    var refusals = 0
-    /// While it waits nothing is started for it.
-    var hold = Backoff()
-
-    init(_ job: Job) { self.job = job }
-}
-
-/// How far a runner's steps have come in this life of the daemon. The state that must outlive it is in the `Runner`.
-struct Progress: Sendable {
-    /// Steps of its end that failed.
-    var step = Backoff()
-    /// How often such a step was refused, which waiting may not mend.
-    var refusals = 0
-    /// When GitLab is asked again whether it has called.
-    var contact = Backoff()
-    /// When GitLab last said which jobs it has, and which observation last asked it.
-    var verifiedAt: Timestamp?
-    var verifyBegan: Int?
-    /// Which observation last changed its job here: an answer to an older question says nothing.
-    var jobChangedAt: Int?
-    /// It exited before the answer to its start came.
-    var exitedEarly = false
-    var earlyCode: Int?
-    /// Since when GitLab says that it does not know it.
-    var missingSince: Timestamp?
-    /// The error of a start that may have taken effect all the same.
-    var startTrouble: String?
-    /// The launch failed because of GitLab, an engine or the disk, which is not held against the pool.
-    var isBlameless = false
-    var isSignaled = false
-    /// How many jobs it had done when its disk was last looked at.
-    var weighedJobs: Int?
-    /// What the last look found against it.
-    var retirement: DriverObject.Retirement?
-    /// Its output is to be read before it is removed.
-    var wantsLog = false
-    /// How often that failed because its place could not be asked.
-    var logFailures = 0
-    var containerGone = false
-    var containerGoneAt: Timestamp?
-    var registrationGone = false
-    /// Why it can't be taken further.
-    var stuck: String?
 }

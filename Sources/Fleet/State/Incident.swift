@@ -14,7 +14,10 @@ public enum Incident: String, CaseIterable, Sendable {
     case notLingering = "2b1a9c47f0c34d0f8c7c6a4b5be1f60b"
     case runnerStuck = "2b1a9c47f0c34d0f8c7c6a4b5be1f60c"
     case pollIncomplete = "2b1a9c47f0c34d0f8c7c6a4b5be1f60d"
+    case gpuFailed = "2b1a9c47f0c34d0f8c7c6a4b5be1f60e"
+    case tokenExpires = "2b1a9c47f0c34d0f8c7c6a4b5be1f621"
+    case tokenLacks = "2b1a9c47f0c34d0f8c7c6a4b5be1f622"
 }
 
 /// How much an event matters to the operator, as syslog(3) grades it.
-public enum Severity: Sendable, Hashable { case debug, info, notice, warning, error }
+public enum Severity: Sendable, Hashable, CaseIterable { case debug, info, notice, warning, error }

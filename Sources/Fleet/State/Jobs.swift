@@ -34,9 +34,13 @@ extension FleetState {
             tracked.asking.succeeded()
         }
         if isAnswer { tracked.refusal = nil }
+        // Each poll shows thousands that are as they were.
+        if isNew || tracked.job != before { tracked.priority = configuration.priority(of: tracked.job) }
+        if moved, tracked.job.status.isOver { tracked.job.usage = usage(of: tracked.job) }
         jobs[id] = tracked
         if tracked.job == before, !isNew { return }
         save(.job(tracked.job))
+        if isNew { tell(.jobSeen(byHook: !isAnswer), job: tracked.job) }
         if let old = before.runnerID, old != tracked.job.runnerID { release(tracked.job, from: old) }
         if moved || before.runnerID != tracked.job.runnerID { follow(tracked.job, at: now) }
         if !tracked.job.status.isActive {
@@ -105,7 +109,7 @@ extension FleetState {
             progress[id]?.jobChangedAt = sequence
             tell(.jobFinished, runners[id], job: job)
         } else if job.status.isOver {
-            tell(.jobEnded, job: job)
+            tell(.jobEnded, runner, job: job)
         }
     }
 
@@ -113,15 +117,28 @@ extension FleetState {
         let isFirst = runners[id]?.contactedAt == nil
         update(id) { $0.tookJob(job, at: now) }
         progress[id]?.jobChangedAt = sequence
+        beginMeasuring(id, job)
         if isFirst { noteContact(id, at: now) }
     }
 
     // MARK: Answers
 
+    /// Only a poll finds the job of such a webhook again, should this process end now.
+    mutating func pollSoon(_ forge: ForgeID, at now: Timestamp) {
+        forges[forge, default: ForgeState()].unstoredAt = now
+        if let planned = forges[forge]?.pollAt { forges[forge]?.pollAt = min(planned, now + Beat.pollSoon) }
+    }
+
     mutating func polled(_ forge: ForgeID, _ poll: Poll, at now: Timestamp) {
         let began = forges[forge]?.pollBegan ?? now
         let interval = configuration.pollInterval
         forges[forge]?.pollAt = now + .milliseconds(Int64(Double(interval.milliseconds) * (0.9 + 0.2 * dice.unit())))
+        if let unstored = forges[forge]?.unstoredAt, unstored >= began {
+            // This one began too early to show its job.
+            pollSoon(forge, at: now)
+        } else {
+            forges[forge]?.unstoredAt = nil
+        }
         for job in poll.jobs { see(job, of: forge, asked: began, at: now) }
         remark(forge, poll.remarks, isComplete: poll.isComplete)
         // A job that we believe active and the list lacks is over, or gone, or in the part that was left out: only the job itself tells.

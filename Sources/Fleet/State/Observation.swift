@@ -5,6 +5,8 @@ public enum Observation: Sendable {
     case configured(FleetState.Configuration)
     /// A webhook.
     case hook(ForgeID, JobObservation)
+    /// That webhook was taken and is not on disk.
+    case unstoredHook(ForgeID)
     /// The planner's decision, about to be carried out.
     case decided(Action)
     /// A step of a launch, while it goes on.
@@ -17,9 +19,11 @@ public enum Observation: Sendable {
     /// A write, and the trouble it met.
     case stored(Trouble?)
     /// Conditions that will end runners later, in place of all earlier ones.
-    case warned([String])
+    case warned(by: String, [String])
     /// The planner's reasons, to be reported when they change.
     case explained([JobRef: WaitingReason])
+    /// How far the calendar is ahead of the loop's clock by now.
+    case calendar(ahead: Duration)
     /// A webhook that was authentic and of no use.
     case unusableHook(String)
     case stopping
@@ -50,10 +54,15 @@ public enum Answer: Sendable {
     case poll(Poll)
     case registrations([ForgeRunner])
     case objects([DriverObject])
+    case host(HostFacts)
     case disk(DiskSpace?)
     case images([EngineImage])
     /// Bytes; nil where nobody knows.
     case written(Int64?)
+    /// What the jobs used that those runners had when they were looked at.
+    case use([RunnerID: [ResourceSample]], of: [RunnerID: JobID])
+    /// When jobs came, by pool; a pool without jobs is absent.
+    case demand([String: DemandHistory])
     /// The end of a log that was read, and the trouble with which it could not be kept.
     case lines([String], notKept: Trouble? = nil)
     /// The trouble that each half of a removal met; nil for a half that worked or was not tried.
@@ -65,6 +74,7 @@ public enum Order: Sendable, Equatable {
     case spawn(pool: String)
     case dismiss(RunnerID, force: Bool)
     case pause(pool: String, Bool)
+    case drain(HostID, Bool)
     case evacuate
     /// Places and registrations are looked at at once, and removals and runners' steps that failed are tried again at once.
     case reconcile

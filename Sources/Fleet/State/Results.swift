@@ -23,16 +23,21 @@ extension FleetState {
             // GitLab may have made it all the same.
             sweep(runner.forge, by: now + Beat.sweepSoon)
         case .created(let container):
-            notePlace(runner.place, nil, at: now)
-            places[runner.place]?.creating.succeeded()
+            // To make a scope before its start takes a folder, and an engine where its jobs have containers: nobody else is asked.
+            let maker = runner.engine ?? runner.place
+            notePlace(maker, nil, at: now)
+            places[maker]?.creating.succeeded()
             update(id) { $0.containerID = container }
-            if runner.place.kind == .container, let index = index(ofPool: runner.pool) { usedImage(pools[index].pool.image, at: runner.place, at: now) }
+            if runner.place.kind == .container, let index = index(ofPool: runner.pool) {
+                usedImage(pools[index].pool.wantedImage.localName, at: runner.place, at: now)
+            }
             tell(.created, runners[id], subject: String(container.prefix(12)))
         case .creationFailed(let trouble):
-            notePlace(runner.place, trouble, at: now)
+            let maker = runner.engine ?? runner.place
+            notePlace(maker, trouble, at: now)
             if trouble.isOutage {
                 progress[id]?.isBlameless = true
-                places[runner.place]?.creating.failed(.look, at: now, jitter: dice.unit())
+                places[maker]?.creating.failed(.look, at: now, jitter: dice.unit())
             }
             // The engine may have made it all the same.
             look(at: runner.place, by: now + Beat.look)
@@ -71,7 +76,7 @@ extension FleetState {
         if case .failure(let trouble) = result, trouble.isOfStore { noteStore(trouble, at: now) }
         switch (action, result) {
         case (.launch, .success): break
-        case (.launch(let id, _, _), .failure(let trouble)):
+        case (.launch(let id, _, _, _, _), .failure(let trouble)):
             if trouble == .unwanted { return end(id, "it was not wanted any more", failed: false, at: now) }
             if trouble.isOfStore { progress[id]?.isBlameless = true }
             fail(id, "start failed: \(trouble.text)", as: .spawnFailed, atLeast: trouble.retryAfter ?? .zero, at: now)
@@ -107,6 +112,7 @@ extension FleetState {
         case (.sweepStorage(let place), _): swept(place, result.trouble, at: now)
         case (.measure(let place), _), (.listImages(let place), _): notePlace(place, result.trouble, at: now)
         case (.weigh(let id, _), _): weighed(id, result, at: now)
+        case (.sample(let place), _): sampled(place, result, at: now)
         case (.refresh(let place, let image), .success): refreshed(image, at: place, nil, at: now)
         case (.refresh(let place, let image), .failure(let trouble)): refreshed(image, at: place, trouble, at: now)
         case (.ask(let job, _), .success(let answer)):
@@ -134,6 +140,8 @@ extension FleetState {
             if !trouble.isOutage, !trouble.tokenRefused, forges[forge]?.sweepTrouble == nil { tell(.sweepTrouble(trouble.text), subject: forge.name) }
             forges[forge]?.sweepTrouble = trouble.text
         case (.unregister(let registration, _), _): unregistered(registration, result, at: now)
+        case (.survey(let host), .success(let answer)): if case .host(let facts) = answer { surveyed(host, facts, at: now) }
+        case (.survey(let host), .failure(let trouble)): hosts[host, default: HostState()].trouble = trouble.text
         case (.look(let place), .success(let answer)):
             notePlace(place, nil, at: now)
             if case .objects(let objects) = answer { looked(at: place, objects, at: now) }
@@ -150,7 +158,10 @@ extension FleetState {
             }
         case (.flush, _): if result.trouble == nil { noteStore(nil, at: now) }
         case (.expire, _): expireAt = now + Beat.expire
-        case (.leave, _), (.end, _), (.refuse, _), (.abandon, _): break
+        case (.learn, .success(.demand(let history))):
+            forecasts = history.mapValues { Forecast($0, at: calendar(now), zone: configuration.zone) }
+        case (.learn, _): learnAt = now + Beat.learnAgain
+        case (.leave, _), (.end, _), (.refuse, _), (.abandon, _), (.lose, _): break
         }
     }
 

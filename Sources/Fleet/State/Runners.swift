@@ -15,7 +15,8 @@ extension FleetState {
             }
             end(id, "the daemon stopped during its start", failed: true, at: now)
         case .refuse(let job, let runner): refused(job, by: runner, at: now)
-        case .launch(let id, let pool, let job): launch(id, pool: pool, for: job, at: now)
+        case .lose(let place): lose(place, at: now)
+        case .launch(let id, let pool, let job, let equipment, let host): launch(id, pool: pool, for: job, with: equipment, on: host, at: now)
         // The next is planned when one begins, so that whoever wants another soon is not forgotten over the answer to this one.
         case .look(let place):
             places[place, default: PlaceState()].lookBegan = now
@@ -24,21 +25,26 @@ extension FleetState {
         case .sweep(let forge):
             forges[forge, default: ForgeState()].sweepBegan = now
             forges[forge]?.sweepAt = now + Beat.sweep
+        case .survey(let host): hosts[host, default: HostState()].surveyAt = now + surveyBeat(host)
         case .measure(let place): places[place, default: PlaceState()].disk.measureAt = now + Beat.look
+        case .sample(let place): places[place]?.sampleAt = now + Beat.sample
         case .weigh(let id, _): progress[id]?.weighedJobs = runners[id]?.jobsDone
         case .refresh(let place, let image): places[place]?.refreshes[image]?.at = now + Beat.refresh
         case .ask(let job, _): jobs[job]?.askedAt = now
         case .verify(let id, _): progress[id]?.verifyBegan = sequence
         case .checkContact, .pause, .signal, .readLog, .remove, .ping, .unregister, .removeOrphan, .listImages, .removeImage, .sweepStorage, .flush, .expire:
             break
+        case .learn: learnAt = now + Beat.learn
         }
     }
 
-    private mutating func launch(_ id: RunnerID, pool name: String, for job: JobRef?, at now: Timestamp) {
+    private mutating func launch(
+        _ id: RunnerID, pool name: String, for job: JobRef?, with equipment: Equipment, on host: HostID, at now: Timestamp
+    ) {
         guard let index = index(ofPool: name) else { return }
         // The planner drew the id from a copy of the dice.
         _ = dice.next()
-        let runner = Runner(id: id, pool: pools[index].pool, launchedFor: job?.id, at: now)
+        let runner = Runner(id: id, pool: pools[index].pool.on(host), launchedFor: job?.id, with: equipment, at: now)
         runners[id] = runner
         progress[id] = Progress()
         spawns.count += 1
@@ -86,9 +92,10 @@ extension FleetState {
         progress[id, default: Progress()].wantsLog = runner.containerID != nil
         tell(.startFailed(reason, incident), runner)
         if progress[id]?.isBlameless != true, let index = index(ofPool: runner.pool) {
-            let before = pools[index].failures
-            pools[index].failed(reason, at: now, jitter: dice.unit(), atLeast: atLeast)
-            if pools[index].isQuarantined, before < PoolState.quarantineAfter { tell(.quarantined(reason), pool: runner.pool) }
+            let host = runner.place.host
+            let wasQuarantined = pools[index].isQuarantined(on: host)
+            pools[index].failed(reason, on: host, at: now, jitter: dice.unit(), atLeast: atLeast)
+            if pools[index].isQuarantined(on: host), !wasQuarantined { tell(.quarantined(reason), pool: runner.pool) }
         }
         update(id) {
             $0.reason = reason
@@ -114,8 +121,8 @@ extension FleetState {
         spawns.sum += seconds
         tell(.contacted, runner)
         guard let index = index(ofPool: runner.pool) else { return }
-        if pools[index].isQuarantined { tell(.poolRecovered, pool: runner.pool) }
-        pools[index].succeeded()
+        if pools[index].isQuarantined(on: runner.place.host) { tell(.poolRecovered, pool: runner.pool) }
+        pools[index].succeeded(on: runner.place.host)
     }
 
     /// Its process is over, or is not there.

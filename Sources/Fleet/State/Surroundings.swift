@@ -7,6 +7,8 @@ public struct ForgeState: Sendable {
     /// nil: at once.
     var pollAt: Timestamp?
     var pollBegan = Timestamp(milliseconds: 0)
+    /// When the last webhook came that is on no disk, and that no poll since has answered.
+    var unstoredAt: Timestamp?
     /// The omissions of the last poll, a sentence each.
     public internal(set) var remarks: [String] = []
     var sweepAt: Timestamp?
@@ -31,49 +33,22 @@ public struct PlaceState: Sendable {
     var creating = Backoff()
     /// It has been looked at in this life of the daemon.
     public internal(set) var isSeen = false
+    /// It has been away for longer than its host may.
+    public internal(set) var isLost = false
     /// Objects that carry our instance's id and that no runner owns.
     var orphans: [RunnerID: Backoff] = [:]
     /// Of an engine.
     public internal(set) var disk = DiskState()
+    /// When its jobs are measured next; nil: at once.
+    var sampleAt: Timestamp?
+    var sampling = Backoff()
     /// When registries are asked for newer images.
-    var refreshes: [String: Refresh] = [:]
+    var refreshes: [WantedImage: Refresh] = [:]
     struct Refresh: Sendable {
         var at: Timestamp
         /// The last one failed, which is told once.
         var hasFailed = false
     }
-}
-
-/// The intervals of looks and questions that back up events, because events can be lost.
-public enum Beat {
-    /// Looks at all containers or scopes of a place.
-    public static let look = Duration.seconds(60)
-    /// Waits for pending writes, which show whether the database can be written.
-    public static let flush = Duration.seconds(60)
-    /// Looks at all registrations with our instance's id.
-    public static let sweep = Duration.seconds(600)
-    /// After a registration whose answer was lost.
-    public static let sweepSoon = Duration.seconds(30)
-    /// After a start whose effect is unclear.
-    public static let lookSoon = Duration.seconds(1)
-    /// Questions about jobs that run, and about runners whose job is not tracked, of which no news came.
-    public static let verify = Duration.seconds(60)
-    /// Questions about jobs that wait, of which no news came; with polling there is news at every poll.
-    public static let recheck = Duration.seconds(300)
-    /// Questions to a registry for a newer image.
-    public static let refresh = Duration.seconds(86_400)
-    /// From the daemon's start, or the configuration that brought the image, to the first of them: runners come first.
-    public static let firstRefresh = Duration.seconds(600)
-    /// After one that failed.
-    public static let refreshAgain = Duration.seconds(3600)
-    /// Deletions of expired history.
-    public static let expire = Duration.seconds(86_400)
-    /// From the daemon's start to the first of them.
-    public static let firstExpire = Duration.seconds(600)
-    /// How long jobs and runners are kept in the database after they are over.
-    public static let retention = Duration.seconds(30 * 86_400)
-    /// How far apart two answers that a job or registration does not exist must be before they are believed.
-    public static let gone = Duration.seconds(30)
 }
 
 extension FleetState {
@@ -94,11 +69,14 @@ extension FleetState {
             runner.keepTimes(within: now)
             runners[runner.id] = runner
             progress[runner.id] = Progress()
+            // Its start may be as unclear as the earlier life of the daemon knew it to be, until a look shows that it was started.
+            if runner.phase == .starting, runner.contactedAt == nil { progress[runner.id]?.startTrouble = "the daemon stopped during its start" }
             // The daemon may have ended before it was read; one that was is read again.
             progress[runner.id]?.wantsLog = runner.phase == .ended && runner.failed && runner.startedAt != nil
             if let registration = runner.registration { owners[registration] = runner.id }
         }
         pausedPools = memory.pausedPools
+        drainedHosts = memory.drainedHosts
         for use in memory.images {
             places[Place(use.host, .container), default: PlaceState()].disk.used[use.image] = .init(at: min(use.at, now), written: min(use.at, now))
         }
@@ -111,19 +89,26 @@ extension FleetState {
     mutating func configure(_ new: Configuration, at now: Timestamp) {
         let known = Dictionary(pools.map { ($0.pool.name, $0) }, uniquingKeysWith: { first, _ in first })
         configuration = new
+        for (id, tracked) in jobs { jobs[id]?.priority = new.priority(of: tracked.job) }
         pools = new.pools.map { pool in
             var state = known[pool.name] ?? PoolState(pool)
             state.pool = pool
+            state.hosts = new.candidates(of: pool)
             state.paused = pausedPools.contains(pool.name)
             return state
         }
         for place in placesInUse where places[place] == nil { places[place] = PlaceState() }
         for place in places.keys {
-            let images = Set(pools.map(\.pool).filter { $0.place == place && place.kind == .container && $0.pull == .newer }.map(\.image))
+            let users = pools.filter { $0.pool.driver == .container && place.kind == .container && $0.hosts.contains(place.host) }.map(\.pool)
+            let images = Set(users.filter { $0.pull == .newer }.map(\.wantedImage))
             let known = places[place]?.refreshes ?? [:]
             places[place]?.refreshes = Dictionary(uniqueKeysWithValues: images.map { ($0, known[$0] ?? .init(at: now + Beat.firstRefresh)) })
         }
         for forge in forgesInUse where forges[forge] == nil { forges[forge] = ForgeState() }
+        // Another pool may learn now, or from another zone's weeks.
+        learnAt = nil
+        // Other pools may need to know more of them.
+        for host in hosts.keys { hosts[host]?.surveyAt = nil }
         // Another reserve may be met already, or not be met any more.
         for place in places.keys { places[place]?.disk.measureAt = nil }
         // Switched on, or made faster: no need to wait for the time that was planned before.
@@ -145,7 +130,9 @@ extension FleetState {
 
     mutating func notePlace(_ place: Place, _ trouble: Trouble?, at now: Timestamp) {
         guard let trouble, trouble.isOutage else {
-            if trouble?.isOfStore != true, places[place, default: PlaceState()].reach.answered(at: now) { tell(.driverAnswers, subject: "\(place)") }
+            guard trouble?.isOfStore != true else { return }
+            if places[place, default: PlaceState()].reach.answered(at: now) { tell(.driverAnswers, subject: "\(place)") }
+            foundAgain(place)
             return
         }
         if places[place, default: PlaceState()].reach.failed(trouble, .look, at: now, jitter: dice.unit()) {
@@ -191,7 +178,7 @@ extension FleetState {
         var orphans: [RunnerID: Backoff] = [:]
         for object in objects where isOrphan(object, since: began) {
             orphans[object.runner] = places[place]?.orphans[object.runner] ?? Backoff()
-            if places[place]?.orphans[object.runner] == nil { tell(.orphan, subject: Runner.name(of: object.runner)) }
+            if places[place]?.orphans[object.runner] == nil { tell(.orphan(place), subject: Runner.name(of: object.runner)) }
         }
         for (id, backoff) in places[place]?.orphans ?? [:] where isUnderWay(.orphan(id)) { orphans[id] = backoff }
         places[place]?.orphans = orphans
@@ -201,12 +188,16 @@ extension FleetState {
         switch event {
         case .exited(let runner, let code): exited(runner, code: code, at: now)
         case .imageUsed(let image): usedImage(image, at: place, at: now)
-        case .outOfMemory(let id):
+        case .outOfMemory(let id, let isOfJob):
             guard let runner = runners[id] else { return }
-            tell(.outOfMemory, runner, job: runner.job.flatMap { jobs[$0]?.job })
+            progress[id]?.meter?.heardOfKill()
+            tell(.outOfMemory(limit: isOfJob ? jobLimit(in: runner.pool) : runner.memoryLimit), runner, job: runner.job.flatMap { jobs[$0]?.job })
         case .resync, .disconnected:
             // A look shows whether the place answers at all, and how its runners are by now.
             places[place, default: PlaceState()].lookAt = nil
+            hosts[place.host]?.surveyAt = nil
+            // Whom an engine has cut off that came back with another socket, the look at its own place shows.
+            for other in Set(runners.values.filter { $0.engine == place }.map(\.place)) { places[other]?.lookAt = nil }
         }
     }
 
@@ -245,6 +236,7 @@ extension FleetState {
             if paused { pausedPools.insert(name) } else { pausedPools.remove(name) }
             save(.pool(name: name, paused: paused))
             tell(paused ? .poolPaused : .poolResumed, pool: name)
+        case .drain(let host, let drained): drain(host, drained)
         case .evacuate:
             isEvacuating = true
             tell(.evacuating)

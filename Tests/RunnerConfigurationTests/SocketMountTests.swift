@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import ContainerDriver
+@testable import RunnerConfiguration
 
 /// Which of the engine's files a runner gets, and when it is the wrong one.
 @Suite struct SocketMountTests {
@@ -26,7 +26,8 @@ import Testing
     @Test func aFolderOfItsOwnIsGivenAndAnotherSocketInItIsFound() throws {
         try inFolder { folder, socket in
             let mount = try #require(SocketMount(socket))
-            #expect(mount.bind == "\(folder):/run/engine:ro" && mount.path == "/run/engine/e.sock")
+            #expect(mount.isFolder && mount.source == folder && mount.destination(in: "/d") == "/d")
+            #expect(SocketMount.path(of: socket, in: "/d") == "/d/e.sock")
             try remake(socket)
             #expect(SocketMount.leads(mount.identity, to: socket))
         }
@@ -36,7 +37,7 @@ import Testing
         try inFolder { folder, socket in
             try make("\(folder)/secret")
             let mount = try #require(SocketMount(socket))
-            #expect(mount.bind == "\(socket):/run/engine/e.sock" && mount.path == "/run/engine/e.sock")
+            #expect(!mount.isFolder && mount.source == socket && mount.destination(in: "/d") == "/d/e.sock")
             #expect(SocketMount.leads(mount.identity, to: socket))
             try remake(socket)
             #expect(!SocketMount.leads(mount.identity, to: socket))

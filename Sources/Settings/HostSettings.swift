@@ -1,0 +1,33 @@
+import Fleet
+
+/// A machine that runners are placed on, and how AutoGit gets there.
+public struct HostSettings: Sendable, Equatable {
+    /// What the planner goes by.
+    public var host: Host
+    /// Where its engine is; `usual` for the host `local` and no other.
+    public var engine: EngineAddress
+    /// The path of the engine's socket on that host, which runners of the Docker executor are given. nil for the host `local` where it is that of
+    /// `[engine]`, for `ssh` where neither key nor URL says it, and for `tcp` where no pool needs it.
+    public var runnerSocket: String?
+
+    public init(_ host: Host, engine: EngineAddress, runnerSocket: String? = nil) {
+        self.host = host
+        self.engine = engine
+        self.runnerSocket = runnerSocket
+    }
+}
+
+extension Settings {
+    /// What runners on this machine may be promised; without bounds where none are placed on it.
+    public var budget: HostBudget { hosts.first { $0.host.id == .local }?.host.budget ?? HostBudget() }
+    /// Whether the file has more to say of its hosts than the section `[host]` can.
+    public var hasSeveralHosts: Bool { hosts.count != 1 || hosts.contains { $0.host.id != .local || !$0.host.labels.isEmpty || !$0.host.resources.isEmpty } }
+}
+
+extension EngineAddress {
+    /// As it was remembered of a host that the configuration does not have any more; nil for what this version can't read. Files of TLS were not.
+    public init?(remembered text: String) {
+        guard let address = try? EngineAddress(text) else { return nil }
+        self = address
+    }
+}

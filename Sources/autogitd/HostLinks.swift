@@ -1,0 +1,161 @@
+import ContainerDriver
+import Fleet
+import FoundationEssentials
+import HTTPTransfer
+import Logging
+import SSHForward
+import ServiceLifecycle
+import Settings
+import Synchronization
+
+/// How the engines of hosts beside this machine's usual one are reached: those of the configuration, and those that were taken out of it while runners
+/// of ours were there, which still have to be removed.
+struct HostLinks {
+    private(set) var drivers: [Place: any RunnerDriver] = [:]
+    private(set) var surveyors: [HostID: any HostSurveyor] = [:]
+    private(set) var forwards: [SSHForward] = []
+    /// To be remembered, for when they are taken out.
+    private(set) var addresses: [Change] = []
+
+    private let http: HTTPClient
+    private let instance: String
+    private let registries: RegistryAccess
+    private let folder: String
+    private let key: String?
+    private let knownHosts: [String]
+    private let log: Logger
+
+    /// In the folder of the configuration, in place of what the service's user has.
+    static let knownHosts = "known_hosts"
+    private static let mostDiskWords = 4096
+
+    /// - Parameters:
+    ///   - stateDirectory: for the sockets of forwards.
+    ///   - key: the path of the private key for ssh; nil for those that the service's user has.
+    ///   - file: the path of the configuration.
+    init(
+        _ settings: [HostSettings], _ memory: Memory, http: HTTPClient, registries: RegistryAccess, stateDirectory: String, key: String?,
+        file: String, log: Logger
+    ) {
+        let known = URL(filePath: file).deletingLastPathComponent().appending(path: Self.knownHosts).path
+        knownHosts = FileManager.default.isReadableFile(atPath: known) ? [known] : []
+        self.http = http
+        instance = memory.instance
+        self.registries = registries
+        self.key = key
+        self.log = log
+        folder = stateDirectory + "/hosts"
+        for host in settings where host.engine != .usual {
+            link(host.host.id, host.engine, host.runnerSocket)
+            addresses.append(.engine(host: host.host.id.name, address: "\(host.engine)"))
+        }
+        let configured = Set(settings.map(\.host.id))
+        for host in Set(memory.runners.map(\.place.host)).subtracting(configured).sorted() where host != .local {
+            guard let address = memory.engines[host].flatMap(EngineAddress.init(remembered:)) else {
+                log.warning("Runners are left on a host that is not configured any more, and it is not known how to reach it", metadata: ["host": "\(host)"])
+                continue
+            }
+            link(host, address, nil)
+        }
+    }
+
+    private mutating func link(_ host: HostID, _ address: EngineAddress, _ runnerSocket: String?) {
+        switch address {
+        case .usual: break
+        case .unix(let path): add(host, Engine(socket: path, http: http), nil)
+        case .tcp(let name, let port, let tls):
+            let end = name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
+            add(host, Engine(url: "\(tls == nil ? "http" : "https")://\(end)", tls: tls, http: http), RemoteEngine(runnerSocket: { runnerSocket }))
+        case .ssh(let url):
+            do { try forward(host, SSHAddress(url), runnerSocket) } catch {
+                log.error("A host can't be reached: \(error)", metadata: ["host": "\(host)"])
+            }
+        }
+    }
+
+    private mutating func forward(_ host: HostID, _ address: SSHAddress, _ runnerSocket: String?) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let log = log
+        // The first of several equal complaints is enough, however often it is tried again.
+        let last = Mutex("")
+        let forward = try SSHForward(address, socket: "\(folder)/\(host).sock", identity: key, knownHosts: knownHosts, clock: SystemClock()) { event in
+            switch event {
+            case .opened(let socket):
+                last.withLock { $0 = "" }
+                log.notice("Reached the host by ssh", metadata: ["host": "\(host)", "engine": "\(socket)"])
+            case .refused(let reason), .closed(let reason):
+                let isNew = last.withLock { words in
+                    defer { words = reason }
+                    return words != reason
+                }
+                if isNew { log.warning("Cannot reach the host by ssh; trying again", metadata: ["host": "\(host)", "reason": "\(reason)"]) }
+            }
+        }
+        forwards.append(forward)
+        let engine = Engine(forwarded: forward.socket, http: http) { Self.obstacle(forward.state, host) }
+        add(
+            host, engine,
+            RemoteEngine(
+                runnerSocket: {
+                    if let runnerSocket { return runnerSocket }
+                    if case .open(let socket, _) = forward.state { return socket }
+                    return nil
+                },
+                disk: { path in
+                    let script = "df -P -k -- '\(path.replacing("'", with: #"'\''"#))'\n"
+                    return Self.space(try await forward.output(of: "sh -s", input: Array(script.utf8), limit: Self.mostDiskWords, timeout: .seconds(60)))
+                }), SSHSurveyor(engine: engine, forward: forward, clock: SystemClock()))
+    }
+
+    private mutating func add(_ host: HostID, _ engine: Engine, _ remote: RemoteEngine?, _ surveyor: (any HostSurveyor)? = nil) {
+        drivers[Place(host, .container)] = ContainerDriver(engine: engine, remote: remote, instance: instance, registries: registries, log: log)
+        surveyors[host] = surveyor ?? EngineSurveyor(engine: engine)
+    }
+
+    private static func obstacle(_ state: SSHForwardState, _ host: HostID) -> String? {
+        switch state {
+        case .open: nil
+        case .opening: "ssh is connecting to \(host)"
+        case .closed(let reason, _): "\(host) can't be reached by ssh: \(reason)"
+        }
+    }
+
+    /// What `df -P -k` of POSIX writes; nil for anything else.
+    static func space(_ output: [UInt8]) -> DiskSpace? {
+        let lines = String(decoding: output, as: UTF8.self).split(separator: "\n")
+        guard lines.count == 2 else { return nil }
+        // The name of a file system may have blanks; what follows it has none, but for the place where it is mounted.
+        let words = lines[1].split(separator: " ").map(String.init)
+        guard let share = words.firstIndex(where: { $0.hasSuffix("%") && Int($0.dropLast()) != nil }), share >= 4,
+            let total = Int64(words[share - 3]), let free = Int64(words[share - 1]), (0...(Int64.max >> 10)).contains(total),
+            (0...(Int64.max >> 10)).contains(free)
+        else { return nil }
+        return DiskSpace(free: free << 10, total: total << 10)
+    }
+}
+
+/// A machine of which only its engine tells.
+struct EngineSurveyor: HostSurveyor {
+    let engine: Engine
+
+    func survey(usesEngine: Bool) async throws -> HostFacts {
+        var facts = try await engine.facts()
+        facts.remarks.append("only its engine tells of this host: emulators, GPUs and cgroup controllers are not known")
+        return facts
+    }
+}
+
+/// Keeps the forwards open for as long as the daemon runs.
+struct Forwarding: Service {
+    let forwards: [SSHForward]
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                for forward in forwards { group.addTask { await forward.run() } }
+                // A service that returns ends the daemon.
+                if forwards.isEmpty { group.addTask { try? await gracefulShutdown() } }
+            }
+        }
+    }
+}
