@@ -7,6 +7,39 @@ import Testing
     private func gone(_ scene: inout Scene) { scene.take(.done(.ask(Scene.ref(1), project: 1), .success(.job(nil)))) }
     private let second = Timestamp(milliseconds: 1_764_000_001_000)
 
+    // MARK: Out of order
+
+    /// GitLab sends webhooks side by side: that of the runner's next job can come before that of its last job's end.
+    @Test func aJobWhoseEndComesAfterTheNextOnesBeginIsToldWithItsUse() throws {
+        var scene = Scene()
+        scene.add("one")
+        scene.hook(Scene.seen(1, .running, runner: 100))
+        for seconds in [0.0, 2] {
+            scene.take(.decided(.sample(Scene.place)))
+            let sample = ResourceSample(id: "one", cpu: .seconds(seconds), memory: 5)
+            scene.take(.done(.sample(Scene.place), .success(.use(["one": [sample]], of: ["one": 1]))))
+            scene.pass(.seconds(5))
+        }
+        scene.hook(Scene.seen(2, .running, runner: 100))
+        scene.events = []
+        scene.take(.hook(.default, Scene.seen(1, .success, runner: 100)))
+        let told = try #require(scene.events.first { $0.kind == .jobFinished })
+        #expect(told.job?.id == Scene.ref(1) && told.runner?.id == "one" && told.job?.usage?.cpuSeconds == 2)
+        #expect(scene.state.runners["one"]?.currentJob == 2)
+    }
+
+    @Test func theEndOfAJobIsToldOnceAndWithItsResult() throws {
+        var scene = Scene()
+        scene.add("one")
+        scene.hook(Scene.seen(1, .running, runner: 100))
+        scene.events = []
+        scene.take(.done(.verify("one", RegistrationRef(.default, 100)), .success(.jobs([], contacted: true))))
+        #expect(scene.state.runners["one"]?.isBusy == false && !scene.told { $0 == .jobFinished })
+        #expect(scene.plan().contains { $0 == .ask(Scene.ref(1), project: 1) })
+        scene.answer(Scene.seen(1, .failed, runner: 100))
+        #expect(scene.events.filter { $0.kind == .jobFinished }.map(\.job?.status) == [.failed])
+    }
+
     // MARK: Gone
 
     @Test func goneIsBelievedAfterTwoAnswersThatAreApart() {

@@ -8,7 +8,7 @@ extension FleetEvent {
         case .jobDispatched: "Dispatching job \(job?.id.id ?? 0) for project \(job.map { $0.projectPath ?? "\($0.projectID)" } ?? "")"
         case .jobStarted: "Job \(jobNumber) assigned to runner \(runner?.name ?? "")"
         case .jobFinished: "Job finished"
-        case .jobEnded: runner == nil ? "Job ended without a runner of ours" : "Job ended"
+        case .jobEnded: "Job ended without a runner of ours"
         case .jobGone: "GitLab does not know the job any more"
         case .jobReplaced: "Another job has this id: GitLab was installed afresh"
         case .jobWithdrawn: "The job does not wait any more"

@@ -101,15 +101,19 @@ extension FleetState {
         }
         if job.status.occupiesRunner, runner.job != job.id, runner.phase < .ended {
             // It has one at a time: whatever it had before is over, and no event said so.
-            if let previous = runner.job { jobs[previous]?.askAt = now }
+            if let previous = runner.job {
+                jobs[previous]?.askAt = now
+                if let usage = jobs[previous].flatMap({ self.usage(of: $0.job) }) { jobs[previous]?.job.usage = usage }
+            }
             tookJob(id, job.id.id, at: now)
             tell(.jobStarted, runners[id], job: job)
-        } else if job.status.isOver, runner.job == job.id {
-            update(id) { $0.finishedJob(job.id.id, at: now) }
-            progress[id]?.jobChangedAt = sequence
-            tell(.jobFinished, runners[id], job: job)
         } else if job.status.isOver {
-            tell(.jobEnded, runner, job: job)
+            // Where the begin of its next job was heard of first, it has that.
+            if runner.job == job.id {
+                update(id) { $0.finishedJob(job.id.id, at: now) }
+                progress[id]?.jobChangedAt = sequence
+            }
+            tell(.jobFinished, runners[id], job: job)
         }
     }
 

@@ -213,7 +213,9 @@ extension FleetState {
         if let current = runner.currentJob, !running.contains(current) {
             update(id) { $0.finishedJob(current, at: now) }
             progress[id]?.jobChangedAt = nil
-            tell(.jobFinished, runners[id], job: jobs[JobRef(runner.forge, current)]?.job, subject: "\(current)")
+            let job = JobRef(runner.forge, current)
+            // How it ended only the job itself says, and is asked.
+            if jobs[job] != nil { jobs[job]?.askAt = now } else { tell(.jobFinished, runners[id], subject: "\(current)") }
         }
         if let next = running.first, runners[id]?.isBusy == false {
             tookJob(id, next, at: now)
