@@ -47,18 +47,19 @@ public actor Coordinator {
     ///   - forges: by the names that the pools use. A webhook is from the first by name.
     ///   - drivers: by the places that the pools use.
     ///   - surveyors: of hosts, where pools have needs beside CPUs and memory.
+    ///   - switches: of hosts that may sleep.
     ///   - audiences: told of all that happens.
     ///   - seed: of the dice for new ids and for the jitter of retries.
     public init(
         _ configuration: Configuration, forges: [ForgeID: any Forge], drivers: [Place: any RunnerDriver],
-        surveyors: [HostID: any HostSurveyor] = [:], store: any StateStore,
+        surveyors: [HostID: any HostSurveyor] = [:], switches: [HostID: any PowerSwitch] = [:], store: any StateStore,
         clock: any WallClock = SystemClock(), log: Logger, seed: UInt64 = .random(in: .min ... .max),
         audiences: [any FleetAudience] = [], watch: (@Sendable (FleetState) -> Void)? = nil
     ) {
         self.watch = watch
         self.audiences = audiences
         state = FleetState(configuration.fleet, seed: seed)
-        hands = Hands(forges: forges, drivers: drivers, surveyors: surveyors, store: store, clock: clock)
+        hands = Hands(forges: forges, drivers: drivers, surveyors: surveyors, switches: switches, store: store, clock: clock)
         self.store = store
         self.clock = clock
         version = configuration.version

@@ -5,6 +5,8 @@ struct Hands: Sendable {
     let forges: [ForgeID: any Forge]
     let drivers: [Place: any RunnerDriver]
     var surveyors: [HostID: any HostSurveyor] = [:]
+    /// Of hosts that may sleep.
+    var switches: [HostID: any PowerSwitch] = [:]
     let store: any StateStore
     let clock: any WallClock
 
@@ -23,6 +25,11 @@ struct Hands: Sendable {
     func driver(_ place: Place) throws -> any RunnerDriver {
         guard let driver = drivers[place] else { throw NotConfigured(description: "this daemon runs no runners as \(place)") }
         return driver
+    }
+
+    private func powerSwitch(_ host: HostID) throws -> any PowerSwitch {
+        guard let known = switches[host] else { throw NotConfigured(description: "this daemon can't wake the host \(host.name), or send it to sleep") }
+        return known
     }
 
     /// What an action needs to know beside itself, as the state had it when it was decided.
@@ -72,7 +79,7 @@ struct Hands: Sendable {
         _ action: Action, _ knowing: Knowledge, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
     ) async throws -> Answer {
         switch action {
-        case .leave, .end, .refuse, .abandon, .lose: break
+        case .leave, .end, .refuse, .abandon, .lose, .oversleep: break
         case .launch:
             if let spec = knowing.spec { try await launch(spec) { await report(spec.runner, $0) } }
         case .checkContact(let id, let registration): return .contact(try await ours(id, registration))
@@ -95,6 +102,8 @@ struct Hands: Sendable {
         case .survey(let host):
             guard let surveyor = surveyors[host] else { throw NotConfigured(description: "this daemon does not know the host \(host.name)") }
             return .host(try await surveyor.survey(usesEngine: knowing.usesEngine))
+        case .wake(let host): try await powerSwitch(host).wake()
+        case .sleep(let host): try await powerSwitch(host).sleep()
         case .look(let place): return .objects(try await driver(place).list())
         case .removeOrphan(let place, let id): try await driver(place).remove(id)
         case .refresh(let place, let image): try await driver(place).refresh(image)

@@ -20,8 +20,7 @@ extension FleetState {
             view.cpus_budget = configured?.budget.cpus
             let there = placesInUse.filter { $0.host == id }
             let away = there.filter { awaySince($0) != nil }
-            view.status =
-                there.contains(where: isLost) ? "lost" : !away.isEmpty ? "away" : there.contains { places[$0]?.reach.isKnown == true } ? "ok" : "unknown"
+            view.status = status(of: id, there, isAway: !away.isEmpty)
             view.away_since = away.compactMap { awaySince($0) }.min().map(shownTimes.text)
             view.drained = isDrained(id)
             view.labels = configured?.labels ?? []
@@ -30,7 +29,8 @@ extension FleetState {
             view.resources = (configured?.resources ?? [:]).sorted { $0.key < $1.key }.map { thing, count in
                 .init(name: thing, count: count, taken: holders.reduce(0) { $0 + ($1.equipment.resources[thing] ?? 0) })
             }
-            view.remarks = away.compactMap { places[$0]?.reach.trouble?.text }
+            view.remarks = isAsleep(id) ? [] : away.compactMap { places[$0]?.reach.trouble?.text }
+            view.remarks += hosts[id]?.power.trouble.map { [$0] } ?? []
             guard let host = hosts[id] else { return view }
             if away.isEmpty { view.remarks += host.trouble.map { ["it could not be looked at: \($0)"] } ?? [] }
             guard let facts = host.facts else { return view }
@@ -48,6 +48,18 @@ extension FleetState {
             view.remarks += facts.remarks + facts.gpuFaults
             return view
         }
+    }
+
+    private func status(of host: HostID, _ places: [Place], isAway: Bool) -> String {
+        switch powerStep(of: host) {
+        case .waking: return "waking"
+        case .fallingAsleep where !isAway: return "going-to-sleep"
+        case .none, .fallingAsleep: break
+        }
+        if isAsleep(host) { return "asleep" }
+        if places.contains(where: isLost) { return "lost" }
+        if isAway { return "away" }
+        return places.contains { self.places[$0]?.reach.isKnown == true } ? "ok" : "unknown"
     }
 
     private func view(_ gpu: GPU, on host: HostID, isGone: Bool = false) -> GPUView {

@@ -6,24 +6,31 @@ import Systemd
 public struct CommandUnits: CommandRunner {
     private let manager: UnitManager
     private let clock: any WallClock
+    private let identifier: String
+    private let description: String
 
-    /// - Parameter manager: the user's own.
-    public init(manager: UnitManager, clock: any WallClock = SystemClock()) {
+    /// - Parameters:
+    ///   - manager: the user's own.
+    ///   - identifier: by which journalctl(1) knows the commands' output, and the units' names begin.
+    ///   - description: of the units.
+    public init(
+        manager: UnitManager, identifier: String = "autogit-notify", description: String = "AutoGit notification", clock: any WallClock = SystemClock()
+    ) {
         self.manager = manager
+        self.identifier = identifier
+        self.description = description
         self.clock = clock
     }
 
-    /// By which journalctl(1) knows their output.
-    public static let identifier = "autogit-notify"
     /// EX_TEMPFAIL of sysexits.h(3head): the command asks to be run again.
     static let tryAgain: Int64 = 75
     /// From the end of its time until systemd kills it.
     private static let patience = Duration.seconds(5)
 
     public func run(_ command: [String], input: [UInt8], environment: [String: String], timeout: Duration, id: String) async -> DeliveryOutcome {
-        let unit = "\(Self.identifier)-\(id).service"
+        let unit = "\(identifier)-\(id).service"
         do {
-            try await manager.startTransient(unit, Self.properties(command, input: input, environment: environment, timeout: timeout))
+            try await manager.startTransient(unit, properties(command, input: input, environment: environment, timeout: timeout))
         } catch {
             return await failure(toStart: unit, error)
         }
@@ -37,12 +44,12 @@ public struct CommandUnits: CommandRunner {
         }
     }
 
-    static func properties(_ command: [String], input: [UInt8], environment: [String: String], timeout: Duration) -> [UnitProperty] {
+    func properties(_ command: [String], input: [UInt8], environment: [String: String], timeout: Duration) -> [UnitProperty] {
         [
-            .text("Description", "AutoGit notification"), .text("Type", "exec"), .command(command), .text("SyslogIdentifier", identifier),
+            .text("Description", description), .text("Type", "exec"), .command(command), .text("SyslogIdentifier", identifier),
             .text("StandardInput", "data"), .bytes("StandardInputData", input), .text("StandardOutput", "journal"), .text("StandardError", "journal"),
             .texts("Environment", environment.map { "\($0.key)=\($0.value)" }.sorted()),
-            .number("RuntimeMaxUSec", UInt64(max(1, timeout.milliseconds)) * 1000), .number("TimeoutStopUSec", UInt64(patience.milliseconds) * 1000),
+            .number("RuntimeMaxUSec", UInt64(max(1, timeout.milliseconds)) * 1000), .number("TimeoutStopUSec", UInt64(Self.patience.milliseconds) * 1000),
         ]
     }
 
@@ -57,7 +64,7 @@ public struct CommandUnits: CommandRunner {
         let code = try? await manager.number("ExecMainStatus", of: unit, .service)
         try? await manager.resetFailed(unit)
         guard let result, let code, result != "success" else { return .refused("it can't be started: \(error)") }
-        return Self.judge(result: result, code: code)
+        return judge(result: result, code: code)
     }
 
     private func result(of unit: String, within time: Duration) async throws -> DeliveryOutcome {
@@ -68,7 +75,7 @@ public struct CommandUnits: CommandRunner {
             // A unit that ended well is unloaded.
             case "inactive": return .delivered
             case "failed":
-                return Self.judge(
+                return judge(
                     result: try await manager.text("Result", of: unit, .service), code: try await manager.number("ExecMainStatus", of: unit, .service))
             default: break
             }
@@ -81,10 +88,10 @@ public struct CommandUnits: CommandRunner {
     /// - Parameters:
     ///   - result: `Result` of the unit (org.freedesktop.systemd1(5)).
     ///   - code: its exit code or signal.
-    static func judge(result: String, code: Int64) -> DeliveryOutcome {
+    func judge(result: String, code: Int64) -> DeliveryOutcome {
         let look = "journalctl -t \(identifier) has its output"
         switch result {
-        case "exit-code" where code == tryAgain: return .failed("it ended with \(code) and wants to be run again; \(look)")
+        case "exit-code" where code == Self.tryAgain: return .failed("it ended with \(code) and wants to be run again; \(look)")
         // systemd's own, before the program's execve(2) or at it (systemd.exec(5)).
         case "exit-code" where (200...245).contains(code):
             return .refused("it can't be started (\(code)): is it there, and executable for the service's user?")

@@ -160,12 +160,13 @@ extension WaitingReason {
     /// engine that is away, or failed starts, which become a quarantine.
     var leavesUnserved: Bool {
         switch self {
-        case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags, .held, .poolPaused, .hostUnfit, .noEmulator, .noGPU, .gitlabRefuses, .noHost, .hostDrained:
+        case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags, .held, .poolPaused, .hostUnfit, .noEmulator, .noGPU, .gitlabRefuses, .noHost, .hostDrained,
+            .hostStaysAsleep:
             true
         case .noHostTakes(_, let obstacles): obstacles.allSatisfy(\.reason.leavesUnserved)
         case .startingUp, .tagsUnknown, .evacuating, .gitlabAway, .tokenRefused, .storeNotWritable, .backingOff, .quarantined, .probing, .atMaximum,
             .memoryBudget, .cpuBudget, .engineDown, .gpusInUse, .diskReserve, .launchesAtBound, .projectAtMaximum,
-            .makingRoom, .resourceInUse, .preferredFull:
+            .makingRoom, .resourceInUse, .preferredFull, .hostWaking:
             false
         }
     }

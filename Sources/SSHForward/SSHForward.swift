@@ -25,6 +25,10 @@ public final class SSHForward: Sendable {
         var child: SSHChild?
         /// What the connection's users were refused was told.
         var hasComplained = false
+        /// Until when the other side is expected at any moment.
+        var hurryUntil: Timestamp?
+        /// For the next try.
+        var wait: Task<Void?, Never>?
     }
     private let life = Mutex(Life())
 
@@ -33,6 +37,8 @@ public final class SSHForward: Sendable {
     /// One that was open for that long is opened again as if it had never failed.
     private static let steady = Duration.seconds(60)
     private static let grace = Duration.seconds(5)
+    /// The longest wait for a host that is on its way.
+    private static let hurry = Duration.seconds(3)
 
     /// Starts nothing: see `run`.
     /// - Parameters:
@@ -86,7 +92,31 @@ public final class SSHForward: Sendable {
             life.withLock { $0.state = .closed(reason: reason, until: until) }
             guard !Task.isCancelled else { return }
             told(.closed(reason: reason))
-            try? await clock.sleep(for: until - clock.now())
+            await wait(until: until)
+        }
+    }
+
+    /// The host has been called, and may be there at any moment: for so long no wait is longer than a few seconds.
+    public func hurry(for time: Duration) {
+        let until = clock.now() + time
+        life.withLock {
+            $0.hurryUntil = until
+            $0.wait?.cancel()
+        }
+    }
+
+    private func wait(until: Timestamp) async {
+        let now = clock.now()
+        let wait = life.withLock { life in
+            let isHurried = life.hurryUntil.map { now < $0 } ?? false
+            let wait = Task { [clock] in try? await clock.sleep(for: isHurried ? min(until - now, Self.hurry) : until - now) }
+            life.wait = wait
+            return wait
+        }
+        await withTaskCancellationHandler {
+            _ = await wait.value
+        } onCancel: {
+            wait.cancel()
         }
     }
 

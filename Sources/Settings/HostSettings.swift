@@ -9,8 +9,11 @@ public struct HostSettings: Sendable, Equatable {
     /// The path of the engine's socket on that host, which runners of the Docker executor are given. nil for the host `local` where it is that of
     /// `[engine]`, for `ssh` where neither key nor URL says it, and for `tcp` where no pool needs it.
     public var runnerSocket: String?
+    /// nil for a host that is always on.
+    public var power: PowerSettings?
 
-    public init(_ host: Host, engine: EngineAddress, runnerSocket: String? = nil) {
+    public init(_ host: Host, engine: EngineAddress, runnerSocket: String? = nil, power: PowerSettings? = nil) {
+        self.power = power
         self.host = host
         self.engine = engine
         self.runnerSocket = runnerSocket

@@ -143,7 +143,7 @@ extension SettingsReader {
                 continue
             }
             var host = HostDraft()
-            read(SettingsSchema.host, section, into: &host)
+            read(SettingsSchema.host, section, and: [SettingsSchema.powerSection], into: &host)
             let settings = settings(of: host, section, draft, machineMemory: memory)
             guard let settings, !found.hosts.contains(where: { $0.id == settings.host.id }) else {
                 if let name = host.name, settings != nil { fail(section, "name", "two hosts have the name \"\(name)\"; give each its own") }
@@ -174,11 +174,13 @@ extension SettingsReader {
             fail(section, "engine", "is required, for example engine = \"ssh://user@\(name)\"; only the host \"local\" has that of [engine]")
         }
         let engine = engine(of: host, section)
+        let power = power(within(section, SettingsSchema.powerSection), of: id)
         return HostSettings(
             Host(
                 id, labels: host.labels, budget: HostBudget(memory: host.memory ?? (id == .local ? machineMemory : nil), cpus: host.cpus),
-                resources: host.resources, diskReserve: host.diskReserve ?? draft.diskReserve, lostAfter: id == .local ? nil : host.lostAfter),
-            engine: id == .local ? .usual : engine, runnerSocket: host.runnerSocket ?? engine.socket)
+                resources: host.resources, diskReserve: host.diskReserve ?? draft.diskReserve, lostAfter: id == .local ? nil : host.lostAfter,
+                power: power?.0),
+            engine: id == .local ? .usual : engine, runnerSocket: host.runnerSocket ?? engine.socket, power: power?.1)
     }
 
     /// The address, with its files where it has some. An engine that takes calls of everybody is root for everybody.

@@ -138,7 +138,7 @@ struct SettingsReader {
     }
 
     /// A table within a section.
-    private mutating func within(_ section: Section, _ name: String) -> Section {
+    mutating func within(_ section: Section, _ name: String) -> Section {
         if let value = section.table?[name], value.table == nil { fail(section, name, "expected a section [\(section.name).\(name)]") }
         return section.nested(name)
     }

@@ -109,7 +109,9 @@ final class Oracle {
     private func lookForStuck() {
         guard let state else { return }
         for runner in state.runners.values.sorted(by: { $0.id < $1.id }) {
-            let isGoing = runner.phase >= .pausing && !(runner.isBusy && runner.phase < .ended)
+            // What is on a host that sleeps has to wait until it wakes.
+            let sleeps = world.engines.contains { $0.host == runner.place.host && $0.isAsleep }
+            let isGoing = runner.phase >= .pausing && !(runner.isBusy && runner.phase < .ended) && !sleeps
             guard isGoing else {
                 phases[runner.id] = nil
                 continue

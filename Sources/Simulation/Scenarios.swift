@@ -41,6 +41,11 @@ public struct NamedScenario: Sendable {
     private static func host(_ name: String, memory: Int64? = nil) -> Host {
         Host(HostID(name), budget: HostBudget(memory: memory.map { $0 << 30 }), lostAfter: SimulatedHosts.lostAfter)
     }
+    private static func sleeper(_ name: String) -> Host {
+        var host = host(name)
+        host.power = HostPower(wakeTime: .seconds(60), idle: .seconds(300))
+        return host
+    }
     private static let fastFirst: Pool = {
         var pool = Self.pool()
         pool.choice.prefer = ["fast"]
@@ -75,6 +80,24 @@ public struct NamedScenario: Sendable {
             for _ in 0..<2 { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) }
             run.gitlab.after(.seconds(30)) { run.gitlab.cut("a", for: .seconds(1800)) }
             run.gitlab.after(.seconds(40)) { for _ in 0..<2 { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) } }
+        },
+        scene("a host sleeps when nobody needs it, and jobs wake it", pools: [pool(max: 4)], hosts: [sleeper("far")]) { run in
+            for time in [0, 1200, 2400] {
+                run.gitlab.after(.seconds(time)) { for _ in 0..<3 { run.gitlab.queue(tags: ["a"], lasting: .seconds(30)) } }
+            }
+        } also: { run in
+            let (asleep, awake) = (run.world.faults["host fell asleep"] ?? 0, run.world.faults["host woke up"] ?? 0)
+            return asleep == 3 && awake == 2 ? nil : "it fell asleep \(asleep) times, and woke up \(awake) times"
+        },
+        scene(
+            "a person switches a host off with a runner on it, and the next job wakes it", pools: [pool(max: 2, cooldown: .seconds(3600))],
+            hosts: [sleeper("far")]
+        ) { run in
+            run.gitlab.queue(tags: ["a"], lasting: .seconds(5))
+            run.gitlab.after(.seconds(40)) { run.gitlab.switchOff("far") }
+            run.gitlab.after(.seconds(50)) { run.gitlab.queue(tags: ["a"], lasting: .seconds(5)) }
+        } also: { run in
+            run.world.faults["host woke up"] == 1 ? nil : "it was not woken"
         },
         scene("the pool is at its maximum when the events come, and nothing wakes the waiting jobs later", pools: [pool(max: 1)]) { run in
             for _ in 0..<6 { run.gitlab.queue(tags: ["a"], lasting: .seconds(60)) }

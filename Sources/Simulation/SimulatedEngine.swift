@@ -32,6 +32,10 @@ final class SimulatedEngine {
     private var downUntil = Timestamp(milliseconds: 0)
     private var hangsUntil = Timestamp(milliseconds: 0)
     private var cutUntil = Timestamp(milliseconds: 0)
+    /// Its host sleeps.
+    private(set) var isAsleep = false
+    /// The life of the daemon that sent the host to sleep, until it sleeps.
+    private(set) var goesToSleep: Int?
     private var busDownUntil = Timestamp(milliseconds: 0)
     private var pullsFailUntil = Timestamp(milliseconds: 0)
     var listeners: [(DriverEvent) -> Void] = []
@@ -67,6 +71,33 @@ final class SimulatedEngine {
 
     var isCut: Bool { world.now < cutUntil }
 
+    /// It sleeps within a minute.
+    func sendToSleep() {
+        guard !isAsleep else { return }
+        goesToSleep = world.generation
+        world.after(world.random.between(1000, 50_000)) { self.fallAsleep() }
+    }
+
+    /// What runs there is lost; a person who does that has no runner in mind.
+    func fallAsleep() {
+        guard !isAsleep else { return }
+        world.count("host fell asleep")
+        world.note("\(host): sleeps")
+        if world.random.chance(0.5) { tell(.disconnected("the host is off")) }
+        (isAsleep, goesToSleep) = (true, nil)
+        losePower()
+        let left = Array(containers.values)
+        world.after(SimulatedHosts.lostAfter) { if self.isAsleep { for container in left { container.wasLost = true } } }
+    }
+
+    func wakeUp() {
+        guard isAsleep else { return }
+        world.count("host woke up")
+        world.note("\(host): is awake")
+        isAsleep = false
+        tell(.resync)
+    }
+
     func goDown(for time: Duration) {
         world.count("engine down for a while")
         downUntil = world.now + time
@@ -100,7 +131,9 @@ final class SimulatedEngine {
         pullsFailUntil = world.now + time
     }
 
-    func outage() -> (any Error)? { world.now < max(downUntil, hangsUntil, cutUntil) ? SimulatedFailure(description: "the engine does not answer") : nil }
+    func outage() -> (any Error)? {
+        isAsleep || world.now < max(downUntil, hangsUntil, cutUntil) ? SimulatedFailure(description: "the engine does not answer") : nil
+    }
 
     func busOutage() -> (any Error)? { world.now < busDownUntil ? SimulatedFailure(description: "the bus does not answer") : nil }
 
@@ -112,7 +145,7 @@ final class SimulatedEngine {
     }
 
     private func tell(_ event: DriverEvent) {
-        guard !isCut else { return }
+        guard !isCut, !isAsleep else { return }
         for listener in listeners { listener(event) }
     }
 
@@ -122,6 +155,7 @@ final class SimulatedEngine {
         world.check(world.isLate || world.disk.runners[spec.runner]?.isLive == true, "2: a container is made for a runner that is not on disk")
         world.check(spec.instance == world.disk.instance, "3: a container without our instance")
         if spec.pool.driver == .container, world.now < pullsFailUntil { throw SimulatedFailure(description: "the image cannot be pulled", isOutage: false) }
+        if isAsleep { throw SimulatedFailure(description: "the host is off") }
         if containers[spec.runner] != nil { return spec.runner }
         let container = Container(spec)
         container.isLate = world.isLate
@@ -137,6 +171,7 @@ final class SimulatedEngine {
         let most = max(spec.pool.maxRunners, world.engine.maximums[spec.pool.name] ?? 0)
         world.check(spec.pool.host == host, "13: a runner that was placed on \(spec.pool.host) is made on \(host)")
         world.check(world.isLate || !world.drained(host), "13: a runner is made on \(host), which is drained")
+        world.check(goesToSleep != world.generation, "14: a runner is made on \(host), which was sent to sleep")
         world.check(world.isLate || ofPool <= most, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(most)")
         let memory = containers.values.filter(isOwned).reduce(Int64(0)) { $0 + $1.spec.pool.reservedMemory }
         world.check(world.isLate || memory <= budget.memory ?? .max, "4: more memory is promised than the host's budget")
@@ -150,6 +185,7 @@ final class SimulatedEngine {
 
     func start(_ spec: RunnerSpec, token: Secret) throws {
         guard let container = containers[spec.runner] else { throw SimulatedFailure(description: "no such container", isOutage: false) }
+        if isAsleep { throw SimulatedFailure(description: "the host is off") }
         guard container.state == "created" else { return }
         container.registration = Int64(token.reveal())
         begin(container)

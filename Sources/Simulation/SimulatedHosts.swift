@@ -64,6 +64,37 @@ final class SimulatedHosts {
     }
 }
 
+/// A host's switch in the hands of one life of the daemon.
+struct SimulatedSwitch: PowerSwitch, @unchecked Sendable {
+    let world: World
+    let engine: SimulatedEngine
+    let power: HostPower
+    let life: Int
+
+    init(world: World, engine: SimulatedEngine, power: HostPower) {
+        (self.world, self.engine, self.power) = (world, engine, power)
+        life = world.generation
+    }
+
+    func wake() async throws {
+        try await world.call("wake", of: life) {
+            guard !world.strikes("call that a host did not hear", world.rates.failBefore > 0 ? 0.2 : 0) else { return }
+            world.after(world.random.between(1000, Int(power.wakeTime.milliseconds) * 12 / 10)) { engine.wakeUp() }
+        }
+    }
+
+    func sleep() async throws {
+        try await world.call("sleep", of: life) {
+            // It is too late for it then.
+            guard !world.isLate else { return }
+            let runners = engine.containers.values.filter { world.disk.runners[$0.spec.runner]?.isLive == true }
+            world.check(runners.isEmpty, "14: the host \(engine.host) is sent to sleep with the runner \(runners.first?.spec.runner ?? "")")
+            if world.strikes("host that stays awake", world.rates.failBefore > 0 ? 0.2 : 0) { throw SimulatedFailure(description: "not now") }
+            engine.sendToSleep()
+        }
+    }
+}
+
 extension World {
     func drained(_ host: HostID) -> Bool { hosts.isDrained(host) }
 }
@@ -91,5 +122,14 @@ extension Simulation.Plan {
             pools[index].maxRunners += dice.below(6)
         }
         rates.cuts = 1
+        addPower(SplitMix(seed: dice.next()))
+    }
+
+    /// Half of the other hosts may sleep.
+    private mutating func addPower(_ seed: SplitMix) {
+        var dice = seed
+        for index in hosts.indices.dropFirst() where dice.chance(0.5) {
+            hosts[index].power = HostPower(wakeTime: dice.between(10_000, 120_000), idle: dice.chance(0.8) ? dice.between(60_000, 1_200_000) : nil)
+        }
     }
 }

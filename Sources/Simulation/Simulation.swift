@@ -147,10 +147,14 @@ public final class Simulation: @unchecked Sendable {
         let world = world
         var drivers: [Place: any RunnerDriver] = [Place(.local, .scope): SimulatedScopeDriver(world: world)]
         for engine in world.engines { drivers[Place(engine.host, .container)] = SimulatedDriver(world: world, engine: engine) }
+        let switches = world.engines.compactMap { engine in
+            world.hosts.host(engine.host)?.power.map { (engine.host, SimulatedSwitch(world: world, engine: engine, power: $0) as any PowerSwitch) }
+        }
         let surveyors = world.engines.map { ($0.host, SimulatedSurveyor(world: world, engine: $0)) }
         let coordinator = Coordinator(
             settings, forges: [.default: SimulatedForge(world: world)], drivers: drivers,
-            surveyors: Dictionary(uniqueKeysWithValues: surveyors), store: SimulatedStore(world: world), clock: SimulatedClock(world: world, life: life),
+            surveyors: Dictionary(uniqueKeysWithValues: surveyors), switches: Dictionary(uniqueKeysWithValues: switches), store: SimulatedStore(world: world),
+            clock: SimulatedClock(world: world, life: life),
             log: Logger(label: "simulation") { _ in StoryLogHandler(world: world, life: life) }, seed: world.random.next(),
             watch: { [unowned self] state in if life == self.world.generation { self.oracle.watch(state) } })
         Task {
@@ -245,6 +249,14 @@ public final class Simulation: @unchecked Sendable {
                     engine.losePower()
                 }
             }
+            guard world.hosts.host(engine.host)?.power != nil else { continue }
+            if world.random.chance(0.5) { engine.fallAsleep() }
+            // A person switches it off or on, whatever runs there.
+            for _ in 0..<world.random.below(3) {
+                world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) {
+                    if engine.isAsleep { engine.wakeUp() } else { engine.fallAsleep() }
+                }
+            }
         }
         for _ in 0..<Int(world.rates.orders) {
             world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { self.order() }
@@ -326,6 +338,8 @@ public final class Simulation: @unchecked Sendable {
         world.rates = .none
         for index in pools.indices { pools[index].warm = 0 }
         if let daemon { Task { await self.tellSettings(daemon) } }
+        // What is left on a host that sleeps can't be taken away.
+        for engine in world.remote where !engine.containers.isEmpty { engine.wakeUp() }
         // The longest outage is over by then, and two looks at what is registered could have been made since.
         world.after(.seconds(780)) {
             for registration in self.world.gitlab.runners.values.sorted(by: { $0.id < $1.id }) {
@@ -418,6 +432,7 @@ public struct GitLabControl {
     /// How many have been made there so far.
     public func everContainers(on host: String) -> Int { world.engines.first { $0.host.name == host }?.made ?? 0 }
     public func cut(_ host: String, for time: Duration) { world.engines.first { $0.host.name == host }?.cut(for: time) }
+    public func switchOff(_ host: String) { world.engines.first { $0.host.name == host }?.fallAsleep() }
     public var mostContainersAtOnce: Int { world.engine.mostAtOnce }
     public func status(of job: Int64) -> String { world.gitlab.jobs[job]?.status.rawValue ?? "" }
     /// After what time the job that was queued first was over.

@@ -53,6 +53,11 @@ struct Advice {
         case "cpu-budget": Advice(.bound, "Wait for a runner, or raise <code>cpus</code> under <code>[host]</code> \(reload).")
         case "gpus-in-use": Advice(.bound, "Wait for a GPU; <code>autogitctl gpus</code> shows who has them.")
         case "host-drained": Advice(.bound, "Resume the host: <code>autogitctl hosts resume</code>.")
+        case "host-waking": Advice(.soon, "The job’s runner is started once it answers.")
+        case "host-stays-asleep":
+            Advice(
+                .act,
+                "It is called again later. Switch it on by hand, and check <code>wake</code> of its <code>[host.power]</code>: <code>autogitctl hosts</code>.")
         case "no-host": Advice(.act, "Name one of the hosts under <code>[[host]]</code> in the pool’s <code>hosts</code> \(reload).")
         case "no-host-takes": Advice(.act, "<code>autogitctl hosts</code> shows how the hosts are.")
         case "resource-in-use": Advice(.bound, "Wait for a runner that has it, or raise it under the host’s <code>resources</code> if there are more.")

@@ -40,7 +40,10 @@ extension ViewSchemas {
         "A machine that runners are placed on.",
         [
             "name": .string("`local` for the machine of the daemon."),
-            "status": .word("`lost` when its runners don't count any more.", of: ["ok", "away", "lost", "unknown"]).optional,
+            "status": .word(
+                "`lost` when its runners don't count any more; `asleep` when it may sleep, has no runners and does not answer.",
+                of: ["ok", "away", "lost", "asleep", "waking", "going-to-sleep", "unknown"]
+            ).optional,
             "away_since": time("Since when it has not answered; absent while it does").optional,
             "drained": .flag("It gets no runners: an operator's wish, or it is not configured any more.").optional,
             "labels": names("By which pools may name it, beside its name.").optional, "runners": count("Those there that are not removed yet.").optional,

@@ -57,8 +57,9 @@ struct Daemon {
             settings.registries, files: RegistryAccess.files(ofUser: getuid(), environment: ProcessInfo.processInfo.environment))
         let containers = ContainerDriver(engine: engine, instance: memory.instance, registries: registries, log: log)
         let links = HostLinks(
-            settings.hosts, memory, http: http, registries: registries, stateDirectory: settings.stateDirectory, key: Self.sshKey(),
-            file: file.path, log: log)
+            settings.hosts, memory, http: http, registries: registries,
+            commands: CommandUnits(manager: units, identifier: "autogit-power", description: "AutoGit's switch of a host"),
+            stateDirectory: settings.stateDirectory, key: Self.sshKey(), file: file.path, log: log)
         store.enqueue(links.addresses)
         let coordinator = Coordinator(
             .init(settings), forges: [ForgeID(settings.gitlab.name): forge],
@@ -67,8 +68,8 @@ struct Daemon {
                 Place(.local, .scope): ScopeDriver(
                     manager: units, stateDirectory: settings.stateDirectory, instance: memory.instance, engine: containers),
             ].merging(links.drivers) { _, other in other },
-            surveyors: [.local: LocalSurveyor(engine: engine, file: hostFile)].merging(links.surveyors) { _, other in other }, store: store, log: log,
-            audiences: [feed, metrics, bell])
+            surveyors: [.local: LocalSurveyor(engine: engine, file: hostFile)].merging(links.surveyors) { _, other in other }, switches: links.switches,
+            store: store, log: log, audiences: [feed, metrics, bell])
         for note in settings.notes { log.notice("Note: \(note)") }
         // Version 4 of the database is 0.4.0's, the first with executors. The next start finds it, and says nothing.
         if let version = store.upgradedFrom, version < 4 {
@@ -250,8 +251,15 @@ extension Coordinator.Configuration {
     /// - Parameter started: the hosts that the daemon can reach, which it learns at its start; nil for all. Others get no runners until the next
     ///   start.
     init(_ settings: Settings, started: [HostSettings]? = nil) {
-        let reachable = started.map { Set($0.map(\.host.id)) }
-        let hosts = settings.hosts.map(\.host).filter { reachable?.contains($0.id) != false }
+        let known = started.map { Dictionary($0.map { ($0.host.id, $0) }) { first, _ in first } }
+        let hosts = settings.hosts.map(\.host).compactMap { host in
+            guard let known else { return host }
+            guard let before = known[host.id] else { return nil }
+            var host = host
+            // The daemon that runs has no switch for one that had none when it started.
+            if before.power == nil { host.power = nil }
+            return host
+        }
         // Every pool serves the one GitLab that there is.
         let pools = settings.pools.map { pool in
             var pool = pool

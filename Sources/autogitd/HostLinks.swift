@@ -3,6 +3,7 @@ import Fleet
 import FoundationEssentials
 import HTTPTransfer
 import Logging
+import Notify
 import SSHForward
 import ServiceLifecycle
 import Settings
@@ -14,6 +15,7 @@ struct HostLinks {
     private(set) var drivers: [Place: any RunnerDriver] = [:]
     private(set) var surveyors: [HostID: any HostSurveyor] = [:]
     private(set) var forwards: [SSHForward] = []
+    private(set) var switches: [HostID: any PowerSwitch] = [:]
     /// To be remembered, for when they are taken out.
     private(set) var addresses: [Change] = []
 
@@ -31,11 +33,12 @@ struct HostLinks {
 
     /// - Parameters:
     ///   - stateDirectory: for the sockets of forwards.
+    ///   - commands: by which hosts are woken and sent to sleep.
     ///   - key: the path of the private key for ssh; nil for those that the service's user has.
     ///   - file: the path of the configuration.
     init(
-        _ settings: [HostSettings], _ memory: Memory, http: HTTPClient, registries: RegistryAccess, stateDirectory: String, key: String?,
-        file: String, log: Logger
+        _ settings: [HostSettings], _ memory: Memory, http: HTTPClient, registries: RegistryAccess, commands: any CommandRunner, stateDirectory: String,
+        key: String?, file: String, log: Logger
     ) {
         let known = URL(filePath: file).deletingLastPathComponent().appending(path: Self.knownHosts).path
         knownHosts = FileManager.default.isReadableFile(atPath: known) ? [known] : []
@@ -48,6 +51,9 @@ struct HostLinks {
         for host in settings where host.engine != .usual {
             link(host.host.id, host.engine, host.runnerSocket)
             addresses.append(.engine(host: host.host.id.name, address: "\(host.engine)"))
+            guard let power = host.power, let time = host.host.power?.wakeTime else { continue }
+            let forward = forwards.last { $0.socket == socket(of: host.host.id) }
+            switches[host.host.id] = HostSwitch(host: host.host.id, settings: power, commands: commands) { forward?.hurry(for: time * 2) }
         }
         let configured = Set(settings.map(\.host.id))
         for host in Set(memory.runners.map(\.place.host)).subtracting(configured).sorted() where host != .local {
@@ -73,12 +79,14 @@ struct HostLinks {
         }
     }
 
+    private func socket(of host: HostID) -> String { "\(folder)/\(host).sock" }
+
     private mutating func forward(_ host: HostID, _ address: SSHAddress, _ runnerSocket: String?) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let log = log
         // The first of several equal complaints is enough, however often it is tried again.
         let last = Mutex("")
-        let forward = try SSHForward(address, socket: "\(folder)/\(host).sock", identity: key, knownHosts: knownHosts, clock: SystemClock()) { event in
+        let forward = try SSHForward(address, socket: socket(of: host), identity: key, knownHosts: knownHosts, clock: SystemClock()) { event in
             switch event {
             case .opened(let socket):
                 last.withLock { $0 = "" }

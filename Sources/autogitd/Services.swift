@@ -138,7 +138,7 @@ struct Reloader: Service {
                 log.warning(
                     """
                     Some changes take effect after a restart only ([gitlab] except poll_interval, [listen], [state], socket of [engine], [registry], and name, \
-                    engine, tls_ca, tls_cert, tls_key and runner_socket of [[host]]): systemctl restart autogit
+                    engine, tls_ca, tls_cert, tls_key and runner_socket of [[host]], and wake, sleep and timeout of [host.power]): systemctl restart autogit
                     """
                 )
             }
@@ -171,11 +171,12 @@ extension Settings {
 
     /// How each host is reached. Its budget, labels and resources are the planner's, and it learns them by a reload.
     private var links: [HostID: Link] {
-        Dictionary(hosts.map { ($0.host.id, Link(engine: $0.engine, runnerSocket: $0.runnerSocket)) }) { first, _ in first }
+        Dictionary(hosts.map { ($0.host.id, Link(engine: $0.engine, runnerSocket: $0.runnerSocket, power: $0.power)) }) { first, _ in first }
     }
 
     private struct Link: Equatable {
         var engine: EngineAddress
         var runnerSocket: String?
+        var power: PowerSettings?
     }
 }

@@ -73,7 +73,18 @@ struct Understood: CustomStringConvertible {
         if !host.resources.isEmpty { parts.append("resources \(text(counts: host.resources))") }
         if let reserve = host.diskReserve { parts.append(reserve == 0 ? "no disk_reserve" : "disk_reserve \(reserve >> 20) MiB") }
         if let after = host.lostAfter { parts.append("lost_after \(after.text)") }
+        if let power = settings.power, let times = host.power {
+            parts.append("woken by \(text(power.wake)) within about \(times.wakeTime.text)")
+            if let sleep = power.sleep, let idle = times.idle { parts.append("sent to sleep after \(idle.text) by \(sleep[0])") }
+        }
         return "\(host.id): \(parts.joined(separator: ", "))"
+    }
+
+    fileprivate static func text(_ wake: PowerSettings.Wake) -> String {
+        switch wake {
+        case .lan(let address): "a packet to \(address)"
+        case .command(let command): command[0]
+        }
     }
 
     private static func text(counts: [String: Int]) -> String { counts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ") }
@@ -183,6 +194,17 @@ struct Understood: CustomStringConvertible {
         var disk_reserve_bytes: Int64?
         /// Absent for never.
         var lost_after: Double?
+        /// Absent for a host that is always on.
+        var power: Power?
+
+        struct Power: Encodable {
+            /// `wol:` and an address, or the path of a program. Its arguments may be secrets.
+            var wake: String
+            /// Absent where AutoGit sends it nowhere.
+            var sleep: String?
+            var idle: Double?
+            var wake_time: Double
+        }
 
         init(_ settings: HostSettings) {
             let host = settings.host
@@ -196,6 +218,9 @@ struct Understood: CustomStringConvertible {
             resources = host.resources
             disk_reserve_bytes = host.diskReserve
             lost_after = host.lostAfter?.inSeconds
+            guard let power = settings.power, let times = host.power else { return }
+            let wake = if case .lan(let address) = power.wake { "wol:\(address)" } else { Understood.text(power.wake) }
+            self.power = Power(wake: wake, sleep: power.sleep?[0], idle: times.idle?.inSeconds, wake_time: times.wakeTime.inSeconds)
         }
     }
 

@@ -267,5 +267,5 @@ import Testing
 
 extension Plan {
     /// Of the runners that are launched, sorted.
-    fileprivate var hosts: [String] { actions.compactMap { if case .launch(_, _, _, _, let host) = $0 { host.name } else { nil } }.sorted() }
+    var hosts: [String] { actions.compactMap { if case .launch(_, _, _, _, let host) = $0 { host.name } else { nil } }.sorted() }
 }

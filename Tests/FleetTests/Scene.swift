@@ -76,8 +76,11 @@ struct Scene {
     mutating func queue(_ ids: JobID..., tags: [String]? = ["a"]) { for id in ids { hook(Self.seen(id, tags: tags)) } }
 
     /// A runner of the first pool that is registered as number `gitlab`, in a phase that it got to now.
-    mutating func add(_ id: RunnerID, _ phase: Runner.Phase = .ready, pool: Pool? = nil, gitlab: Int64 = 100, job: JobID? = nil) {
-        var runner = Runner(id: id, pool: pool ?? state.pools[0].pool, launchedFor: nil, at: now)
+    mutating func add(
+        _ id: RunnerID, _ phase: Runner.Phase = .ready, pool: Pool? = nil, on host: HostID? = nil, gitlab: Int64 = 100, job: JobID? = nil
+    ) {
+        let pool = pool ?? state.pools[0].pool
+        var runner = Runner(id: id, pool: host.map(pool.on) ?? pool, launchedFor: nil, at: now)
         runner.phase = phase
         runner.gitlabID = gitlab
         runner.containerID = "c-\(id)"

@@ -91,9 +91,11 @@ import Testing
 
     // MARK: Commands
 
+    private let units = CommandUnits(manager: UnitManager(address: "unix:path=/nowhere"))
+
     /// Never through a shell, never as a child of the daemon, and not for ever.
     @Test func aCommandIsATransientUnitWithATimeOut() {
-        let properties = CommandUnits.properties(["/bin/x", "$HOME; y"], input: [1, 2], environment: ["B": "2", "A": "1"], timeout: .seconds(3))
+        let properties = units.properties(["/bin/x", "$HOME; y"], input: [1, 2], environment: ["B": "2", "A": "1"], timeout: .seconds(3))
         var (command, input, environment, bound): ([String], [UInt8], [String], UInt64) = ([], [], [], 0)
         for property in properties {
             switch property {
@@ -111,7 +113,7 @@ import Testing
         ("exit-code", 75, true), ("exit-code", 1, false), ("timeout", 15, false), ("signal", 9, false), ("oom-kill", 9, false), ("exit-code", 203, false),
     ])
     func onlyACommandThatWantsItIsRunAgain(result: String, code: Int64, isRepeated: Bool) {
-        if case .failed = CommandUnits.judge(result: result, code: code) { #expect(isRepeated) } else { #expect(!isRepeated) }
+        if case .failed = units.judge(result: result, code: code) { #expect(isRepeated) } else { #expect(!isRepeated) }
     }
 
     @Test func withoutAUserManagerItSaysWhoRunsCommands() async {

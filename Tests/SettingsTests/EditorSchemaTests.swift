@@ -69,6 +69,7 @@ import Testing
     private static let keys: [Key] =
         SettingsSchema.sections.flatMap { section in section.keys.map { Key("[\(section.name)]", $0, SettingsDraft()) } }
         + SettingsSchema.host.map { Key("[[host]]", $0, HostDraft()) }
+        + SettingsSchema.power.map { Key("[host.power]", $0, PowerDraft()) }
         + SettingsSchema.registry.map { Key("[registry.\"r.home\"]", $0, RegistryDraft()) }
         + SettingsSchema.schedule.map { Key("[[pool.schedule]]", $0, ScheduleDraft()) }
         + SettingsSchema.priority.map { Key("[[priority]]", $0, PriorityDraft()) }
@@ -102,7 +103,11 @@ import Testing
                 ["name = \"desktop1\"", "engine = \"\(more.isEmpty ? "ssh://h" : "tcp://h:1")\"", "labels = [\"fast\"]", "resources = { usb-jtag = 1 }"] + more
             )
         }
-        if let companion = Self.companions[name] { parts[7].lines.append(companion) }
+        if section == "[host.power]" {
+            parts[5] = ("[[host]]", ["name = \"desktop1\"", "engine = \"ssh://h\""])
+            parts.insert((section, ["wake = [\"/usr/bin/wake\"]", "sleep = [\"/usr/bin/sleep\"]"]), at: 6)
+        }
+        if let companion = Self.companions[name], let pool = parts.firstIndex(where: { $0.header == "[[pool]]" }) { parts[pool].lines.append(companion) }
         return parts.map { part in
             guard part.header == section else { return ([part.header] + part.lines).joined(separator: "\n") }
             return ([part.header] + part.lines.filter { !$0.hasPrefix("\(name) =") } + ["\(name) = \(value)"]).joined(separator: "\n")
@@ -163,6 +168,8 @@ import Testing
         ("[[host]]", "engine", "\"ssh://u:p@h\""), ("[[host]]", "engine", "\"tcp://localhost\""), ("[[host]]", "engine", "\"unix://s\""),
         ("[[host]]", "labels", "[\"A\"]"), ("[[host]]", "resources", "{ a = 1001 }"), ("[[host]]", "resources", "{ A = 1 }"),
         ("[[host]]", "runner_socket", "\"s.sock\""), ("[[host]]", "lost_after", "\"soon\""), ("[[pool]]", "hosts", "[\"a b\"]"),
+        ("[host.power]", "wake", "\"00:11:22:33:44:55\""), ("[host.power]", "wake", "\"wol:00:11:22:33:44\""), ("[host.power]", "wake", "[]"),
+        ("[host.power]", "wake", "1"), ("[host.power]", "idle", "\"soon\""),
         ("[[pool]]", "needs", "{ usb-jtag = 0 }"),
         ("[[pool]]", "name", "\"a b\""), ("[[pool]]", "tags", "[\"a,b\"]"), ("[[pool]]", "tags", "[\"\"]"), ("[[pool]]", "memory", "\"two\""),
         ("[[pool]]", "cooldown", "\"5 minutes\""), ("[[pool]]", "stop_signal", "\"QUIT\""), ("[[pool]]", "register", "\"group:\""),
@@ -175,7 +182,8 @@ import Testing
 
     @Test func anUnknownKeyIsRefusedByBoth() throws {
         for section in [
-            "[gitlab]", "[listen]", "[metrics]", "[state]", "[engine]", "[host]", "[[host]]", "[registry.\"r.home\"]", "[[pool]]", "[pool.docker]",
+            "[gitlab]", "[listen]", "[metrics]", "[state]", "[engine]", "[host]", "[[host]]", "[host.power]", "[registry.\"r.home\"]", "[[pool]]",
+            "[pool.docker]",
             "[pool.cache]",
         ] {
             try expectBothRefuse(file(section, "nonsense", "1"))

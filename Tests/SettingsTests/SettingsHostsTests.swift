@@ -120,6 +120,59 @@ import Testing
         #expect(settings.hasSeveralHosts && settings.budget.memory == (100 << 30) / 10 * 9)
     }
 
+    @Test func howAHostIsWokenIsRead() throws {
+        let settings = try parse(
+            """
+            [[host]]
+            name = "one"
+            engine = "ssh://one"
+            [host.power]
+            wake = "wol:00:1A:2b-33-44-55"
+            sleep = ["/usr/bin/ssh", "one", "systemctl suspend"]
+            idle = "30m"
+            wake_time = "45s"
+            timeout = "10s"
+            [[host]]
+            name = "two"
+            engine = "ssh://two"
+            [host.power]
+            wake = ["/usr/local/bin/switch", "on"]
+            [[host]]
+            name = "three"
+            engine = "ssh://three"
+            \(pool)
+            """)
+        let address = try #require(MACAddress("00:1a:2b:33:44:55"))
+        #expect("\(address)" == "00:1a:2b:33:44:55")
+        #expect(
+            settings.hosts.map(\.power) == [
+                PowerSettings(wake: .lan(address), sleep: ["/usr/bin/ssh", "one", "systemctl suspend"], timeout: .seconds(10)),
+                PowerSettings(wake: .command(["/usr/local/bin/switch", "on"]), timeout: .seconds(60)), nil,
+            ])
+        #expect(
+            settings.hosts.map(\.host.power) == [HostPower(wakeTime: .seconds(45), idle: .seconds(1800)), HostPower(wakeTime: .seconds(120)), nil])
+    }
+
+    @Test(arguments: [
+        ("sleep = [\"/bin/s\"]", "host[0].power.wake", "is required"), ("wake = \"wol:01:00:00:00:00:00\"", "host[0].power.wake", "of one network card"),
+        ("wake = \"00:11:22:33:44:55\"", "host[0].power.wake", "expected \"wol:\""), ("wake = [\"switch\"]", "host[0].power.wake", "absolute path"),
+        ("wake = []", "host[0].power.wake", "absolute path"), ("wake = [\"/b\"]\nsleep = [\"systemctl\"]", "host[0].power.sleep", "absolute path"),
+        ("wake = [\"/b\"]\nidle = \"1h\"", "host[0].power.idle", "has no effect without sleep"),
+        ("wake = [\"/b\"]\nsleep = [\"/s\"]\nidle = \"59s\"", "host[0].power.idle", "at least 1m"),
+        ("wake = \"wol:00:11:22:33:44:55\"\ntimeout = \"5s\"", "host[0].power.timeout", "has no effect without a command"),
+        ("wake = [\"/b\"]\nwake_tme = \"5s\"", "host[0].power.wake_tme", "did you mean wake_time?"),
+    ])
+    func whatWakesNobodyIsRefused(text: String, key: String, says: String) {
+        let found = errors("[[host]]\nname = \"h\"\nengine = \"ssh://h\"\n[host.power]\n\(text)\n\(pool)")
+        #expect(found.map(\.key) == [key] && found.allSatisfy { $0.message.contains(says) }, "\(found)")
+    }
+
+    @Test func thisMachineIsNotSentToSleep() {
+        let found = errors("\(local)[host.power]\nwake = [\"/b\"]\n\(pool)")
+        #expect(found.map(\.key) == ["host[0].power"] && found.allSatisfy { $0.message.contains("on which AutoGit itself runs") }, "\(found)")
+        #expect(errors("[host]\npower = 1\n\(pool)").count == 1 && errors("\(local)power = 1\n\(pool)").count == 1)
+    }
+
     @Test func everyKeyOfAPoolsChoiceIsRead() throws {
         let settings = try parse(
             "\(local)\(desktop)\(pool)hosts = [\"desktop1\", \"local\"]\nneeds = { usb-jtag = 1 }\nplacement = \"pack\"\nprefer = [\"fast\"]\n"

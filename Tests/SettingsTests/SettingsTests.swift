@@ -365,6 +365,7 @@ import Testing
         var all = SettingsSchema.sections.map { ("[\($0.name)]", lines($0.keys, SettingsDraft())) }
         all.insert(
             ("[[host]]", lines(SettingsSchema.host, HostDraft())), at: 1 + (all.firstIndex { $0.0 == "[host]" } ?? 0))
+        all.insert(("[host.power]", lines(SettingsSchema.power, PowerDraft())), at: 1 + (all.firstIndex { $0.0 == "[[host]]" } ?? 0))
         all.append(("[registry.\"registry.home:5000\"]", lines(SettingsSchema.registry, RegistryDraft())))
         all.append(("[[priority]]", lines(SettingsSchema.priority, PriorityDraft())))
         all.append(("[[notify]]", lines(SettingsSchema.notify, NotifyDraft())))
@@ -398,7 +399,7 @@ import Testing
         let text = try document("packaging/etc/autogit.toml").split(separator: "\n", omittingEmptySubsequences: false)
             .map { $0.wholeMatch(of: /#[\[a-z].*/) != nil ? $0.dropFirst() : $0 }
             .filter { line in
-                if line.hasPrefix("[") { isLeftOut = line == form }
+                if line.hasPrefix("[") { isLeftOut = line == form || form == "[[host]]" && line == "[host.power]" }
                 return !isLeftOut
             }.joined(separator: "\n")
             // Some keys are for this kind only.

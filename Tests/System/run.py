@@ -635,15 +635,7 @@ command = ["/bin/sh", "-c", "{ cat; echo; id -u; ls /home; } >$HOME/told"]
 
     def test_a_host_over_ssh_under_the_unit_as_shipped(self):
         """This machine's own Podman, reached as another machine's is: ssh is the daemon's child in its sandbox, and its key a credential."""
-        self.sh("ssh-keygen -q -t ed25519 -N '' -f /etc/autogit/ssh-key && ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null >/etc/autogit/known_hosts")
-        self.sh("install -d -m 700 -o homelab -g homelab /home/homelab/.ssh")
-        self.sh("install -m 600 -o homelab -g homelab /etc/autogit/ssh-key.pub /home/homelab/.ssh/authorized_keys")
-        host = '[[host]]\nname = "far"\nengine = "ssh://homelab@127.0.0.1"\nmemory = "2GiB"\n'
-        self.configure(CONFIG.format(url=self.gitlab.inside, pools=CONTAINER).replace('[host]\nmemory = "2GiB"\n', host))
-
-        def far():
-            return next(h for h in self.api_even_degraded("/hosts") if h["name"] == "far")
-        self.until("it answers", lambda: far()["status"] == "ok" and far().get("architecture"), 120)
+        far = self.go_far()
         check("memory" in far()["cgroup_controllers"] and far()["remarks"] == [], far())
         self.scenario()
         self.sh("systemctl stop ssh; pkill -KILL -x sshd || true")
@@ -651,7 +643,46 @@ command = ["/bin/sh", "-c", "{ cat; echo; id -u; ls /home; } >$HOME/told"]
         self.until("it says why", lambda: "by ssh: " in far()["remarks"][0] and "refused" in far()["remarks"][0], 120)
         self.sh("systemctl start ssh")
         self.until("it is back", lambda: far()["status"] == "ok", 120)
-        self.sh("rm /etc/autogit/ssh-key* /etc/autogit/known_hosts")
+        self.pools(CONTAINER)
+
+    def go_far(self, more=""):
+        """Has runners on this machine as on another one, which ssh reaches; returns how that is shown."""
+        self.sh("rm -f /etc/autogit/ssh-key*; ssh-keygen -q -t ed25519 -N '' -f /etc/autogit/ssh-key")
+        self.sh("ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null >/etc/autogit/known_hosts")
+        self.sh("install -d -m 700 -o homelab -g homelab /home/homelab/.ssh")
+        self.sh("install -m 600 -o homelab -g homelab /etc/autogit/ssh-key.pub /home/homelab/.ssh/authorized_keys")
+        host = '[[host]]\nname = "far"\nengine = "ssh://homelab@127.0.0.1"\nmemory = "2GiB"\n'
+        self.configure(CONFIG.format(url=self.gitlab.inside, pools=CONTAINER).replace('[host]\nmemory = "2GiB"\n', host + more))
+
+        def far():
+            return next(h for h in self.api_even_degraded("/hosts") if h["name"] == "far")
+        self.until("it answers", lambda: far()["status"] == "ok" and far().get("architecture"), 120)
+        return far
+
+    def test_a_host_that_sleeps_is_woken_for_a_job_and_sent_back(self):
+        """Its switch is a command of the service's user, outside of the daemon's sandbox: it writes where that has no home. What is switched is sshd."""
+        self.sh("install -d -o homelab -g homelab /home/homelab/far")
+        self.sh(
+            "systemd-run --quiet --unit=far --path-property=PathChanged=/home/homelab/far sh -c "
+            "'if [ -e /home/homelab/far/off ]; then systemctl stop ssh; pkill -KILL -x sshd; else systemctl start ssh; fi; true'")
+        self.sh("printf '%s\n' '#!/bin/sh' 'echo \"$1 $AUTOGIT_HOST\"; [ \"$1\" = on ] && rm ~/far/off || touch ~/far/off' >/usr/local/bin/far-switch")
+        self.sh("chmod 755 /usr/local/bin/far-switch")
+        far = self.go_far(
+            '[host.power]\nwake = ["/usr/local/bin/far-switch", "on"]\nsleep = ["/usr/local/bin/far-switch", "off"]\nidle = "1m"\nwake_time = "90s"\n')
+        self.until("it is sent to sleep", lambda: far()["status"] == "asleep", 240)
+        check(self.api("/health")["status"] == "ok", "a host that sleeps is no trouble")
+        project, ids = self.gitlab.start("root/peek")
+        self.until("it is woken", lambda: far()["status"] == "waking", 60)
+        waits = next(j for j in self.api("/jobs") if j["id"] == ids[0])
+        check("is being woken" in waits.get("waiting_reason", ""), waits)
+        self.gitlab.wait(project, ids, ["success"])
+        said = self.sh("journalctl -t autogit-power -o cat --no-pager")
+        check("off far" in said and "on far" in said, said)
+        story = self.sh("journalctl -u autogit -o cat --no-pager -n 300")
+        for line in ["Sending a host without runners to sleep", "A host without runners does not answer", "Waking a host", "A host woke up"]:
+            check(line in story, f"no «{line}»: {story}")
+        self.no_runners()
+        self.sh("systemctl stop far.path; rm -rf /usr/local/bin/far-switch /home/homelab/far; systemctl start ssh")
         self.pools(CONTAINER)
 
     def test_secrets_are_nowhere(self):

@@ -39,7 +39,7 @@ import Testing
     /// What the planner goes by is read again while the daemon runs; how hosts are reached is not.
     @Test(arguments: [
         ("memory = \"8GiB\"\ncpus = 2\nlabels = [\"fast\"]\nresources = { jtag = 1 }\nlost_after = \"1h\"\ndisk_reserve = \"1GiB\"", false),
-        ("runner_socket = \"/s\"", true), ("[[host]]\nname = \"third\"\nengine = \"ssh://third\"", true),
+        ("runner_socket = \"/s\"", true), ("[host.power]\nwake = [\"/bin/wake\"]", true), ("[[host]]\nname = \"third\"\nengine = \"ssh://third\"", true),
     ])
     func whatOfAHostNeedsARestart(_ more: String, _ needsIt: Bool) throws {
         #expect(try settings(two).needsRestart(for: settings(two + more)) == needsIt)
@@ -60,6 +60,9 @@ import Testing
         let (one, both) = (try settings(""), try settings(two + "memory = \"8GiB\""))
         #expect(Coordinator.Configuration(both).fleet.hosts == both.hosts.map(\.host))
         #expect(Coordinator.Configuration(both, started: one.hosts).fleet.hosts.map(\.id) == [.local])
+        let sleeper = try settings(two + "[host.power]\nwake = [\"/bin/wake\"]")
+        #expect(Coordinator.Configuration(sleeper, started: both.hosts).fleet.hosts.map(\.power) == [nil, nil])
+        #expect(Coordinator.Configuration(sleeper, started: sleeper.hosts).fleet.hosts.map(\.power) == [nil, HostPower(wakeTime: .seconds(120))])
         #expect(Coordinator.Configuration(one, started: both.hosts).fleet.hosts == one.hosts.map(\.host))
         #expect(Coordinator.Configuration(both, started: try settings(two).hosts).fleet.hosts[1].budget.memory == 8 << 30)
     }

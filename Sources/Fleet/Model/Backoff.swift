@@ -39,6 +39,8 @@ public struct Backoff: Sendable, Equatable {
         public static let notification = Policy(first: .seconds(2), most: .seconds(600))
         /// Connections to other machines, over which their engines are reached.
         public static let forward = Policy(first: .seconds(1), most: .seconds(60))
+        /// Hosts that did not wake when they were called, or could not be sent to sleep.
+        public static let power = Policy(first: .seconds(60), most: .seconds(1800))
         /// Jobs that runners of the right kind did not take.
         public static let refusal = Policy(first: .seconds(300), most: .seconds(3600))
     }

@@ -12,11 +12,13 @@ public struct Host: Sendable, Equatable {
     public var diskReserve: Int64?
     /// How long it may not answer before its runners don't count any more; nil for ever.
     public var lostAfter: Duration?
+    /// How it is woken when jobs need it; nil for one that is always on.
+    public var power: HostPower?
 
-    /// Without bounds, and never lost.
+    /// Without bounds, never lost, and always on.
     public init(
         _ id: HostID, labels: [String] = [], budget: HostBudget = HostBudget(), resources: [String: Int] = [:], diskReserve: Int64? = nil,
-        lostAfter: Duration? = nil
+        lostAfter: Duration? = nil, power: HostPower? = nil
     ) {
         self.id = id
         self.labels = labels
@@ -24,10 +26,24 @@ public struct Host: Sendable, Equatable {
         self.resources = resources
         self.diskReserve = diskReserve
         self.lostAfter = lostAfter
+        self.power = power
     }
 
     /// Whether a pool's word for hosts means this one.
     public func isMeant(by word: String) -> Bool { id.name == word || labels.contains(word) }
+}
+
+/// What the planner has to know of a machine that may sleep while no runner needs it.
+public struct HostPower: Sendable, Equatable {
+    /// From the call that wakes it until its engine answers, as a rule.
+    public var wakeTime: Duration
+    /// How long it is without runners before it is sent to sleep; nil where AutoGit sends it nowhere.
+    public var idle: Duration?
+
+    public init(wakeTime: Duration, idle: Duration? = nil) {
+        self.wakeTime = wakeTime
+        self.idle = idle
+    }
 }
 
 /// On which hosts a pool's runners may be placed, and which of them come first.

@@ -14,6 +14,8 @@ public enum Action: Sendable, Hashable {
     case abandon(RunnerID)
     /// The place has been away for longer than its host may.
     case lose(Place)
+    /// The host was called, twice, and does not answer.
+    case oversleep(HostID)
 
     // Effects.
 
@@ -57,6 +59,10 @@ public enum Action: Sendable, Hashable {
     case expire
     /// When did jobs of the pools come that learn from it?
     case learn
+    /// Calls a host that sleeps.
+    case wake(HostID)
+    /// Sends a host without runners to sleep.
+    case sleep(HostID)
 
     /// At most one action of a key is under way.
     public enum Key: Sendable, Hashable {
@@ -74,12 +80,13 @@ public enum Action: Sendable, Hashable {
         case store
         case history
         case demand
+        case power(HostID)
     }
 
     /// nil for a change of the state alone.
     public var key: Key? {
         switch self {
-        case .leave, .end, .refuse, .abandon, .lose: nil
+        case .leave, .end, .refuse, .abandon, .lose, .oversleep: nil
         case .launch(let id, _, _, _, _), .checkContact(let id, _), .pause(let id, _), .verify(let id, _), .signal(let id, _, _), .readLog(let id, _),
             .weigh(let id, _), .remove(let id, _, _):
             .runner(id)
@@ -96,6 +103,7 @@ public enum Action: Sendable, Hashable {
         case .flush: .store
         case .expire: .history
         case .learn: .demand
+        case .wake(let host), .sleep(let host): .power(host)
         }
     }
 

@@ -10,6 +10,9 @@ struct Placement {
     /// What of a host's countable things runners have.
     private var taken: [HostID: [String: Int]] = [:]
 
+    /// In place of a runner that is yet to be launched.
+    static let nobody = ""
+
     enum Answer {
         case fits(Equipment)
         case misfit(WaitingReason)
@@ -48,7 +51,7 @@ struct Placement {
             let free = all.enumerated().filter { (held[$1.id]?.runners.count ?? 0) < min(held[$1.id]?.most ?? .max, needs.gpuShare) }
                 .sorted { (held[$0.1.id]?.runners.count ?? 0, $0.0) < (held[$1.1.id]?.runners.count ?? 0, $1.0) }
             guard free.count >= count else {
-                return .misfit(.gpusInUse(total: all.count, runners: Set(all.flatMap { held[$0.id]?.runners ?? [] }).sorted()))
+                return .misfit(.gpusInUse(total: all.count, runners: Set(all.flatMap { held[$0.id]?.runners ?? [] }).subtracting([Self.nobody]).sorted()))
             }
             equipment.vendor = vendor
             // In the host's order, as their specifications are handed over.

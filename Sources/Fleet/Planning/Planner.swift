@@ -16,6 +16,7 @@ public enum Planner {
         obey(state.orders, supply: &supply, into: &plan)
         keepWarm(supply: &supply, into: &plan)
         coolDown(supply: supply, at: now, into: &plan)
+        power(supply, state, at: now, into: &plan)
         for time in supply.targets.compactMap(\.wakeAt) { plan.wake(at: time) }
         return plan
     }
@@ -76,16 +77,20 @@ public enum Planner {
     }
 
     private static func serve(_ demand: [Demand], supply: inout Supply, into plan: inout Plan) {
-        var short: [(wanted: Demand, pool: Int)] = []
+        var short: [(wanted: Demand, pool: Int?, sleeps: Bool)] = []
         for wanted in demand where !wanted.pools.contains(where: { supply.take(in: $0, for: wanted) }) {
             var reason: WaitingReason?
             var launched = false
             var tight: Int?
+            var sleeps = false
             for pool in wanted.pools {
                 switch supply.outlook(in: pool, for: wanted, into: &plan) {
                 case .obstacle(let obstacle):
                     if obstacle.isBudget { tight = tight ?? pool }
                     reason = reason ?? obstacle
+                case .sleeper(_, let isTight):
+                    if isTight { tight = tight ?? pool }
+                    sleeps = true
                 case .host(let room):
                     supply.launch(in: pool, on: room, for: wanted, into: &plan)
                     launched = true
@@ -94,13 +99,33 @@ public enum Planner {
             }
             if launched { continue }
             plan.waiting[wanted.job] = reason
-            if let tight { short.append((wanted, tight)) }
+            if tight != nil || sleeps { short.append((wanted, tight, sleeps)) }
         }
-        // After all others: who could have had an idle runner has one by now.
-        for (wanted, pool) in short {
-            guard let runner = supply.makeRoom(in: pool, for: wanted, into: &plan) else { continue }
-            plan.waiting[wanted.job] = .makingRoom(by: runner)
+        // After all others: who could have had an idle runner has one by now. What an idle runner leaves is there sooner than a host that sleeps.
+        for (wanted, pool, sleeps) in short {
+            if let pool, let runner = supply.makeRoom(in: pool, for: wanted, into: &plan) {
+                plan.waiting[wanted.job] = .makingRoom(by: runner)
+            } else if sleeps {
+                plan.waiting[wanted.job] = call(for: wanted, supply: &supply, into: &plan) ?? plan.waiting[wanted.job]
+            }
         }
+    }
+
+    /// Has a host called that sleeps and has room for the job; the reason why it waits.
+    private static func call(for wanted: Demand, supply: inout Supply, into plan: inout Plan) -> WaitingReason? {
+        var reason: WaitingReason?
+        for pool in wanted.pools {
+            switch supply.outlook(in: pool, for: wanted, into: &plan) {
+            case .sleeper(let room, _): return supply.reserve(in: pool, on: room, for: wanted.project, into: &plan)
+            case .obstacle(let obstacle): reason = reason ?? obstacle
+            case .host(let room):
+                // It is full for those that come first only, which have room elsewhere by now.
+                supply.launch(in: pool, on: room, for: wanted, into: &plan)
+                plan.waiting[wanted.job] = nil
+                return nil
+            }
+        }
+        return reason
     }
 
     /// An idle runner asks GitLab every few seconds. One that was idle for the whole start timeout while a job of its kind
@@ -144,6 +169,7 @@ public enum Planner {
             guard let pool = supply.index(of: name) else { continue }
             switch supply.outlook(in: pool, ordered: true, into: &plan) {
             case .obstacle(let obstacle): plan.refusals[name] = obstacle
+            case .sleeper(let room, _): plan.refusals[name] = supply.reserve(in: pool, on: room, for: nil, into: &plan)
             case .host(let room): supply.launch(in: pool, on: room, for: nil, into: &plan)
             }
         }
@@ -151,8 +177,12 @@ public enum Planner {
 
     private static func keepWarm(supply: inout Supply, into plan: inout Plan) {
         for (index, target) in supply.targets.enumerated() where target.warm > 0 {
-            while supply.free(index) < target.warm, case .host(let room) = supply.outlook(in: index, into: &plan) {
-                supply.launch(in: index, on: room, for: nil, into: &plan)
+            fill: while supply.free(index) < target.warm {
+                switch supply.outlook(in: index, into: &plan) {
+                case .host(let room): supply.launch(in: index, on: room, for: nil, into: &plan)
+                case .sleeper(let room, _): _ = supply.reserve(in: index, on: room, for: nil, into: &plan)
+                case .obstacle: break fill
+                }
                 supply.addFree(in: index)
             }
         }

@@ -36,6 +36,10 @@ struct Supply {
     var blockedHosts: [WaitingReason?]
     /// Where nothing but room can be an obstacle in this plan.
     var settled: [Bool]
+    /// Hosts that this plan calls.
+    var called: Set<HostID> = []
+    /// Pools with jobs that wait for one host and may yet take another.
+    var undecided: Set<Int> = []
     /// Where the next runner of a pool would go, until one is launched anywhere.
     var choices: [Int: Choice] = [:]
 
@@ -46,6 +50,8 @@ struct Supply {
     struct Room {
         var host: Host
         var isDrained: Bool
+        /// It sleeps, or is about to, or to wake: what is promised of it comes later.
+        var isAsleep = false
         /// Bytes and CPUs that it has for runners, by its budget or else by what it is; nil where nobody knows.
         var whole: (memory: Double?, cpus: Double?)
         var memory: Int64 = 0
@@ -90,6 +96,7 @@ struct Supply {
             born[index].sort()
         }
         high = born.map(\.count)
+        for room in rooms.indices { rooms[room].isAsleep = isAsleep(rooms[room]) }
     }
 
     private mutating func add(_ runner: Runner, _ isAnybodyAway: Bool) {
@@ -153,7 +160,7 @@ struct Supply {
         return bound > 0 && (ofProject[pool]?[project] ?? 0) >= bound
     }
 
-    private mutating func count(_ project: Int64, in pool: Int) {
+    mutating func count(_ project: Int64, in pool: Int) {
         if state.pools[pool].pool.maxPerProject > 0 { ofProject[pool, default: [:]][project, default: 0] += 1 }
     }
 
@@ -168,16 +175,21 @@ struct Supply {
         let pool = state.pools[index].pool
         let host = rooms[room].host.id
         guard case .fits(let equipment) = placement.place(pool, on: rooms[room].host, state.hosts[host]?.facts) else { return }
-        choices.removeAll(keepingCapacity: true)
-        count[index] += 1
+        hold(index, on: room)
         launching[Place(host, pool.driver), default: 0] += 1
-        rooms[room].memory += pool.reservedMemory
-        rooms[room].cpus += pool.reservedCPUs
-        rooms[room].runners += 1
         unproven[spot(index, room)] += 1
         let id = freshID()
         placement.hold(equipment, by: id, on: host)
         plan.actions.append(.launch(id, pool: pool.name, job: job, with: equipment, on: host))
+    }
+
+    /// Another runner of the pool has its share of the host.
+    mutating func hold(_ index: Int, on room: Int) {
+        choices.removeAll(keepingCapacity: true)
+        count[index] += 1
+        rooms[room].memory += state.pools[index].pool.reservedMemory
+        rooms[room].cpus += state.pools[index].pool.reservedCPUs
+        rooms[room].runners += 1
     }
 
     /// Eight characters, without those that look alike.
@@ -194,6 +206,8 @@ struct Supply {
     enum Outlook {
         /// Its place in `rooms`.
         case host(Int)
+        /// Nowhere yet: the host at that place in `rooms` sleeps. One that is awake may get room when an idle runner leaves.
+        case sleeper(Int, isTight: Bool)
         case obstacle(WaitingReason)
     }
 

@@ -3,9 +3,13 @@ extension Supply {
     /// Where a pool's next runner goes.
     struct Choice {
         /// By its place in `rooms`.
-        var best: (room: Int, rank: Int)?
+        var best: (room: Int, rank: Int, isEmulated: Bool)?
+        /// The same among hosts that sleep.
+        var sleeper: (room: Int, rank: Int, isEmulated: Bool)?
         /// The rank of the first host that is well and full, or not looked at yet.
         var full = Int.max
+        /// A host that is awake has no budget left.
+        var isTight = false
         /// Where there is no best.
         var why: WaitingReason
     }
@@ -15,15 +19,20 @@ extension Supply {
         let pool = state.pools[index].pool
         let choice: Choice
         if !ordered, let known = choices[index] { choice = known } else { choice = choose(in: index, ordered: ordered, into: &plan) }
+        if !ordered, choice.best != nil || choice.sleeper != nil { choices[index] = choice }
+        if let sleeper = choice.sleeper, isWorthWaiting(for: sleeper, rather: choice.best, pool, wanted, into: &plan) {
+            undecided.insert(index)
+            return .sleeper(sleeper.room, isTight: choice.isTight)
+        }
         guard let best = choice.best else {
             if !ordered { blocked[index] = choice.why }
             return .obstacle(choice.why)
         }
-        if !ordered { choices[index] = choice }
         if let wanted, best.rank > choice.full {
             let after = pool.choice.overflowAfter * (best.rank - choice.full)
             if now < wanted.since + after {
                 plan.wake(at: wanted.since + after)
+                undecided.insert(index)
                 return .obstacle(.preferredFull(pool: pool.name, after: after))
             }
         }
@@ -35,18 +44,25 @@ extension Supply {
         let pool = state.pools[index].pool
         var choice = Choice(why: .noHost(pool: pool.name))
         var obstacles: [WaitingReason.HostObstacle] = []
-        var least: (Int, Int, Double, Int)?
+        var least: (awake: (Int, Int, Double, Int)?, asleep: (Int, Int, Double, Int)?)
         let isSpread = pool.choice.strategy == .spread
         for room in roomsOfPools[index] {
             let rank = ranks[index].isEmpty ? 0 : ranks[index][room]
             if let obstacle = find(obstacleOn: room, of: index, ordered: ordered, into: &plan) {
                 obstacles.append(.init(host: rooms[room].host.id, reason: obstacle))
                 if obstacle.passes { choice.full = min(choice.full, rank) }
+                if obstacle.isBudget, !rooms[room].isAsleep { choice.isTight = true }
                 continue
             }
             let isEmulated = pool.hardware.architecture.map { wanted in state.hosts[rooms[room].host.id]?.facts?.architecture?.runs(wanted) != true } ?? false
             let order = (isEmulated ? 1 : 0, rank, isSpread ? load(of: room) : -load(of: room), room)
-            if least.map({ order < $0 }) ?? true { (least, choice.best) = (order, (room, rank)) }
+            if rooms[room].isAsleep {
+                // One after the other: whoever is called already comes first.
+                let order = (order.0, rank, isBeingCalled(room) ? -1 : 0.0, room)
+                if least.asleep.map({ order < $0 }) ?? true { (least.asleep, choice.sleeper) = (order, (room, rank, isEmulated)) }
+            } else if least.awake.map({ order < $0 }) ?? true {
+                (least.awake, choice.best) = (order, (room, rank, isEmulated))
+            }
         }
         if obstacles.count == 1 { choice.why = obstacles[0].reason } else if !obstacles.isEmpty { choice.why = .noHostTakes(pool: pool.name, obstacles) }
         return choice
@@ -82,7 +98,11 @@ extension Supply {
         if rooms[room].isDrained { return .hostDrained(host) }
         let pool = state.pools[index].pool
         let place = Place(host, pool.driver)
-        if let obstacle = find(obstacleAt: place, into: &plan) { return obstacle }
+        if rooms[room].isAsleep {
+            if let obstacle = staysAsleep(host, into: &plan) { return obstacle }
+        } else if let obstacle = find(obstacleAt: place, into: &plan) {
+            return obstacle
+        }
         if let engine = place.engine(for: pool.executor), engine != place, let obstacle = find(obstacleAt: engine, into: &plan) { return obstacle }
         if let obstacle = tooSmall(rooms[room].host.budget, for: pool) { return obstacle }
         guard !ordered, let until = state.pools[index].retryAt(on: host), now < until else { return nil }
@@ -106,7 +126,9 @@ extension Supply {
     private func passing(_ index: Int, _ room: Int, ordered: Bool) -> WaitingReason? {
         let host = rooms[room].host.id
         if !state.pools[index].pool.takesAnyHost,
-            case .misfit(let reason) = placement.place(state.pools[index].pool, on: rooms[room].host, state.hosts[host]?.facts)
+            case .misfit(let reason) = placement.place(state.pools[index].pool, on: rooms[room].host, state.hosts[host]?.facts),
+            // Whoever has slept since the daemon started has to be seen first.
+            !(rooms[room].isAsleep && reason == .startingUp)
         {
             return reason
         }

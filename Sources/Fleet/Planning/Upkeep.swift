@@ -22,7 +22,7 @@ extension Planner {
     private static func away(_ place: Place, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
         guard let since = state.awaySince(place) else { return }
         if now < since + Beat.elsewhere { plan.wake(at: since + Beat.elsewhere) }
-        guard !state.isLost(place), let lostAt = state.lostAt(place) else { return }
+        guard !state.isLost(place), !state.isExpectedAway(place), let lostAt = state.lostAt(place) else { return }
         if now < lostAt { plan.wake(at: lostAt) } else { plan.actions.append(.lose(place)) }
     }
 

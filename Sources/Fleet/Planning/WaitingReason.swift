@@ -40,6 +40,10 @@ public enum WaitingReason: Sendable, Hashable {
     /// Runners have as many of the host's things as leave too few.
     case resourceInUse(String, taken: Int, of: Int)
     case hostDrained(HostID)
+    /// A host sleeps, or wakes, that has room for it.
+    case hostWaking(HostID, within: Duration)
+    /// In what words the last try to wake it failed.
+    case hostStaysAsleep(HostID, String)
     /// No host that is configured is one of the pool's.
     case noHost(pool: String)
     /// Each of the pool's hosts has a reason of its own.
@@ -90,6 +94,8 @@ public enum WaitingReason: Sendable, Hashable {
         case .diskReserve: "disk-reserve"
         case .resourceInUse: "resource-in-use"
         case .hostDrained: "host-drained"
+        case .hostWaking: "host-waking"
+        case .hostStaysAsleep: "host-stays-asleep"
         case .noHost: "no-host"
         case .noHostTakes(_, let obstacles): Set(obstacles.map(\.reason.code)).count == 1 ? obstacles[0].reason.code : "no-host-takes"
         case .preferredFull: "preferred-full"
@@ -138,11 +144,14 @@ public enum WaitingReason: Sendable, Hashable {
         case .noGPU(let pool, let vendor, let wanted, let found):
             "pool \(pool) wants \(wanted) \(vendor.title) GPU\(wanted == 1 ? "" : "s"), and the host has \(found == 0 ? "none" : "\(found)"): autogitctl gpus"
         case .gpusInUse(let total, let runners):
-            "\(total == 1 ? "the GPU is" : "all \(total) GPUs are") in use (runner\(runners.count == 1 ? "" : "s") \(runners.joined(separator: ", ")))"
+            "\(total == 1 ? "the GPU is" : "all \(total) GPUs are") "
+                + (runners.isEmpty ? "promised to other jobs" : "in use (runner\(runners.count == 1 ? "" : "s") \(runners.joined(separator: ", ")))")
         case .diskReserve(let free, let reserve):
             "the engine's disk has \(free >> 20) MiB left, less than disk_reserve (\(reserve >> 20) MiB)"
         case .resourceInUse(let thing, let taken, let all): "\(taken) of \(all) \(thing) are in use"
         case .hostDrained(let host): "the host \(host) is drained: autogitctl hosts resume \(host)"
+        case .hostWaking(let host, let time): "the host \(host) is being woken, which takes about \(time.text)"
+        case .hostStaysAsleep(let host, let why): "the host \(host) does not wake: \(why)"
         case .noHost(let pool): "no configured host is one of pool \(pool)'s"
         case .noHostTakes(let pool, let obstacles):
             "no host takes a runner of pool \(pool): " + obstacles.map { "\($0.host): \($0.reason.text)" }.joined(separator: "; ")
@@ -156,11 +165,11 @@ public enum WaitingReason: Sendable, Hashable {
         switch self {
         case .startingUp, .tagsUnknown, .launchesAtBound, .makingRoom: .debug
         case .evacuating, .poolPaused, .atMaximum, .projectAtMaximum, .memoryBudget, .cpuBudget, .gpusInUse, .probing, .resourceInUse, .hostDrained,
-            .preferredFull:
+            .preferredFull, .hostWaking:
             .info
         case .noHostTakes(_, let obstacles): obstacles.allSatisfy { $0.reason.passes } ? .info : .warning
         case .gitlabRefuses, .gitlabAway, .tokenRefused, .storeNotWritable, .held, .backingOff, .quarantined, .engineDown, .diskReserve, .hostUnfit,
-            .noEmulator, .noGPU, .noHost:
+            .noEmulator, .noGPU, .noHost, .hostStaysAsleep:
             .warning
         case .noPoolForUntagged, .noPoolHasTags, .noPoolHasAllTags: .warning
         }

@@ -51,6 +51,16 @@ public protocol HostSurveyor: Sendable {
     func survey(usesEngine: Bool) async throws -> HostFacts
 }
 
+/// Wakes a host, and sends it to sleep.
+///
+/// An error that is not a `DriverFailure` counts as a refusal, not as an outage.
+public protocol PowerSwitch: Sendable {
+    /// Calls the host, and doesn't wait until it is up: that its engine answers shows it.
+    func wake() async throws
+    /// - Throws: an outage where the host is to stay awake for now, for instance because a person uses it.
+    func sleep() async throws
+}
+
 /// Runs runners in one place: as containers of an engine, or in scopes of a user's systemd.
 ///
 /// An error that is not a `DriverFailure` counts as a refusal, not as an outage.

@@ -18,8 +18,11 @@ extension FleetState {
     /// It has not answered for so long that its runners don't count.
     public func isLost(_ place: Place) -> Bool { places[place]?.isLost == true }
 
-    /// A host that an operator drained, without runners: it may well be off.
-    public func isExpectedAway(_ place: Place) -> Bool { drainedHosts.contains(place.host) && !runners.values.contains { $0.places.contains(place) } }
+    /// A host without runners that an operator drained, or that may sleep: it may well be off.
+    public func isExpectedAway(_ place: Place) -> Bool {
+        guard drainedHosts.contains(place.host) || power(of: place.host) != nil else { return false }
+        return !runners.values.contains { $0.places.contains(place) }
+    }
 
     /// How long a host may be away; nil for ever.
     private func lostAfter(_ host: HostID) -> Duration? {

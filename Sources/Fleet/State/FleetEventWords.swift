@@ -50,6 +50,11 @@ extension FleetEvent {
         case .hostBack: "A lost host is back"
         case .hostDrained: "Host drained: it gets no runners, and those without a job leave"
         case .hostResumed: "Host resumed"
+        case .hostCalled: "Waking a host, because runners are needed there"
+        case .hostWoke: "A host woke up"
+        case .hostSentToSleep: "Sending a host without runners to sleep"
+        case .hostAsleep: "A host without runners does not answer: it sleeps, or is off"
+        case .hostPowerFailed: "A host could not be woken or sent to sleep; trying again"
         case .imageNotRefreshed: "Cannot ask for a newer image; the one that is there stays in use"
         case .gpuLost: "A GPU is not there any more; runners that have it leave, and its pools wait"
         case .gpuBack: "A GPU is there again"
@@ -83,10 +88,12 @@ extension FleetEvent {
         case .jobSeen, .jobEnded, .created, .started, .contacted, .leaving, .ended, .staleHook, .pollComplete: .debug
         case .jobDispatched, .jobStarted, .jobFinished, .jobWithdrawn, .requested, .registered, .drained, .removed, .remembered: .info
         case .exited(_, let expected): expected ? .info : .warning
-        case .diskRoomy, .imageRemoved, .gpuBack, .hostRemark, .hostBack, .hostDrained, .hostResumed: .notice
+        case .diskRoomy, .imageRemoved, .gpuBack, .hostRemark, .hostBack, .hostDrained, .hostResumed, .hostCalled, .hostWoke, .hostSentToSleep, .hostAsleep:
+            .notice
         case .poolRecovered, .poolPaused, .poolResumed, .gitlabAnswers, .driverAnswers, .storeWorks, .unusableHook, .evacuating, .foundAgain: .notice
         case .jobGone, .jobReplaced, .jobRefused, .dismissedByForce, .startUnclear, .startInterrupted, .lastLines, .logNotKept, .outOfMemory, .stepFailed,
-            .pollRemark, .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort, .gpuLost, .gpuFault, .runnerLost:
+            .pollRemark, .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort, .gpuLost, .gpuFault, .runnerLost,
+            .hostPowerFailed:
             .warning
         case .startFailed, .stuck, .quarantined, .gitlabTrouble, .driverTrouble, .storeTrouble, .orphanStays, .ghostStays, .hostLost: .error
         }
@@ -133,7 +140,7 @@ extension FleetEvent {
         case .startUnclear(let why), .startFailed(let why, _), .startInterrupted(let why), .exited(let why, _), .stuck(let why), .quarantined(let why),
             .gitlabTrouble(let why, _), .pollRemark(let why), .driverTrouble(let why), .storeTrouble(let why), .orphanStays(let why),
             .ghostStays(let why), .sweepTrouble(let why), .unusableHook(let why), .imageNotRefreshed(let why), .logNotKept(let why), .gpuFault(let why),
-            .hostRemark(let why):
+            .hostRemark(let why), .hostPowerFailed(let why):
             add("reason", why)
         case .diskShort(let free, let reserve):
             add("free_mib", free >> 20)
@@ -146,6 +153,7 @@ extension FleetEvent {
             add("away", away.text)
             add("runners", runners)
         case .hostBack(let runners): add("runners", runners)
+        case .hostWoke(let after): add("after", after.text)
         case .gpuLost(let runners): if !runners.isEmpty { add("runners", runners.joined(separator: " ")) }
         case .imageRemoved(let bytes): add("mib", bytes >> 20)
         case .lastLines(let lines): add("last_lines", lines.joined(separator: " | "))

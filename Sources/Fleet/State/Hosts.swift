@@ -8,6 +8,8 @@ public struct HostState: Sendable {
     public internal(set) var trouble: String?
     /// GPUs that some pool wants and that were there before, by id: since when they are gone.
     public internal(set) var lost: [String: LostGPU] = [:]
+    /// Of one that may sleep.
+    public internal(set) var power = PowerState()
 
     /// A GPU that is not there any more.
     public struct LostGPU: Sendable {

@@ -161,7 +161,9 @@ extension FleetState {
         case (.learn, .success(.demand(let history))):
             forecasts = history.mapValues { Forecast($0, at: calendar(now), zone: configuration.zone) }
         case (.learn, _): learnAt = now + Beat.learnAgain
-        case (.leave, _), (.end, _), (.refuse, _), (.abandon, _), (.lose, _): break
+        case (.wake(let host), _): called(host, result.trouble, at: now)
+        case (.sleep(let host), _): sentToSleep(host, result.trouble, at: now)
+        case (.leave, _), (.end, _), (.refuse, _), (.abandon, _), (.lose, _), (.oversleep, _): break
         }
     }
 

@@ -16,6 +16,7 @@ extension FleetState {
             end(id, "the daemon stopped during its start", failed: true, at: now)
         case .refuse(let job, let runner): refused(job, by: runner, at: now)
         case .lose(let place): lose(place, at: now)
+        case .wake(let host), .sleep(let host), .oversleep(let host): decide(power: action, of: host, at: now)
         case .launch(let id, let pool, let job, let equipment, let host): launch(id, pool: pool, for: job, with: equipment, on: host, at: now)
         // The next is planned when one begins, so that whoever wants another soon is not forgotten over the answer to this one.
         case .look(let place):
@@ -256,6 +257,7 @@ extension FleetState {
         runner.removedAt = now
         save(.runner(runner))
         tell(.removed, runner)
+        leftUnused(runner.place.host, at: now)
         runners[id] = nil
         progress[id] = nil
         departed.insert(id, at: now)

@@ -131,14 +131,17 @@ extension FleetState {
     mutating func notePlace(_ place: Place, _ trouble: Trouble?, at now: Timestamp) {
         guard let trouble, trouble.isOutage else {
             guard trouble?.isOfStore != true else { return }
-            if places[place, default: PlaceState()].reach.answered(at: now) { tell(.driverAnswers, subject: "\(place)") }
+            let wasAway = places[place, default: PlaceState()].reach.answered(at: now)
+            if wasAway { tell(.driverAnswers, subject: "\(place)") }
+            answersAwake(place.host, wasAway: wasAway, at: now)
             foundAgain(place)
             return
         }
         if places[place, default: PlaceState()].reach.failed(trouble, .look, at: now, jitter: dice.unit()) {
-            tell(.driverTrouble(trouble.text), subject: "\(place)")
+            tell(isAsleep(place.host) ? .hostAsleep : .driverTrouble(trouble.text), subject: isAsleep(place.host) ? place.host.name : "\(place)")
         }
         if let retry = places[place]?.reach.backoff.until { places[place]?.lookAt = retry }
+        doesNotAnswer(place.host, at: now)
     }
 
     mutating func noteStore(_ trouble: Trouble?, at now: Timestamp) {
