@@ -65,7 +65,7 @@ final class SimulatedEngine {
         world.count("host cut off for a while")
         world.note("\(host): cut off for \(time)")
         cutUntil = max(cutUntil, world.now + time)
-        world.after(SimulatedHosts.lostAfter) { if self.isCut { for container in self.containers.values { container.wasLost = true } } }
+        loseContainers()
         world.after(time) { self.tell(.resync) }
     }
 
@@ -86,8 +86,13 @@ final class SimulatedEngine {
         if world.random.chance(0.5) { tell(.disconnected("the host is off")) }
         (isAsleep, goesToSleep) = (true, nil)
         losePower()
-        let left = Array(containers.values)
-        world.after(SimulatedHosts.lostAfter) { if self.isAsleep { for container in left { container.wasLost = true } } }
+        loseContainers()
+    }
+
+    /// What is there now doesn't count any more, if nobody reaches it after so long.
+    private func loseContainers() {
+        let there = Array(containers.values)
+        world.after(SimulatedHosts.lostAfter) { if self.isCut || self.isAsleep { for container in there { container.wasLost = true } } }
     }
 
     func wakeUp() {

@@ -339,7 +339,8 @@ public final class Simulation: @unchecked Sendable {
         for index in pools.indices { pools[index].warm = 0 }
         if let daemon { Task { await self.tellSettings(daemon) } }
         // What is left on a host that sleeps can't be taken away.
-        for engine in world.remote where !engine.containers.isEmpty { engine.wakeUp() }
+        let owners = Set(world.disk.liveRunners.map(\.place.host))
+        for engine in world.remote where !engine.containers.isEmpty || owners.contains(engine.host) { engine.wakeUp() }
         // The longest outage is over by then, and two looks at what is registered could have been made since.
         world.after(.seconds(780)) {
             for registration in self.world.gitlab.runners.values.sorted(by: { $0.id < $1.id }) {
