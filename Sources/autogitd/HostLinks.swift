@@ -49,7 +49,7 @@ struct HostLinks {
         self.log = log
         folder = stateDirectory + "/hosts"
         for host in settings where host.engine != .usual {
-            link(host.host.id, host.engine, host.runnerSocket)
+            link(host.host.id, host.engine, host.runnerSocket, complaints: host.power == nil ? .warning : .info)
             addresses.append(.engine(host: host.host.id.name, address: "\(host.engine)"))
             guard let power = host.power, let time = host.host.power?.wakeTime else { continue }
             let forward = forwards.last { $0.socket == socket(of: host.host.id) }
@@ -61,11 +61,12 @@ struct HostLinks {
                 log.warning("Runners are left on a host that is not configured any more, and it is not known how to reach it", metadata: ["host": "\(host)"])
                 continue
             }
-            link(host, address, nil)
+            link(host, address, nil, complaints: .warning)
         }
     }
 
-    private mutating func link(_ host: HostID, _ address: EngineAddress, _ runnerSocket: String?) {
+    /// - Parameter level: of what ssh complains of: one that may sleep need not answer.
+    private mutating func link(_ host: HostID, _ address: EngineAddress, _ runnerSocket: String?, complaints level: Logger.Level) {
         switch address {
         case .usual: break
         case .unix(let path): add(host, Engine(socket: path, http: http), nil)
@@ -73,7 +74,7 @@ struct HostLinks {
             let end = name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
             add(host, Engine(url: "\(tls == nil ? "http" : "https")://\(end)", tls: tls, http: http), RemoteEngine(runnerSocket: { runnerSocket }))
         case .ssh(let url):
-            do { try forward(host, SSHAddress(url), runnerSocket) } catch {
+            do { try forward(host, SSHAddress(url), runnerSocket, complaints: level) } catch {
                 log.error("A host can't be reached: \(error)", metadata: ["host": "\(host)"])
             }
         }
@@ -81,7 +82,7 @@ struct HostLinks {
 
     private func socket(of host: HostID) -> String { "\(folder)/\(host).sock" }
 
-    private mutating func forward(_ host: HostID, _ address: SSHAddress, _ runnerSocket: String?) throws {
+    private mutating func forward(_ host: HostID, _ address: SSHAddress, _ runnerSocket: String?, complaints level: Logger.Level) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let log = log
         // The first of several equal complaints is enough, however often it is tried again.
@@ -96,7 +97,7 @@ struct HostLinks {
                     defer { words = reason }
                     return words != reason
                 }
-                if isNew { log.warning("Cannot reach the host by ssh; trying again", metadata: ["host": "\(host)", "reason": "\(reason)"]) }
+                if isNew { log.log(level: level, "Cannot reach the host by ssh; trying again", metadata: ["host": "\(host)", "reason": "\(reason)"]) }
             }
         }
         forwards.append(forward)

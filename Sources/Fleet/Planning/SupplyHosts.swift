@@ -2,16 +2,22 @@
 extension Supply {
     /// Where a pool's next runner goes.
     struct Choice {
-        /// By its place in `rooms`.
-        var best: (room: Int, rank: Int, isEmulated: Bool)?
+        var best: Option?
         /// The same among hosts that sleep.
-        var sleeper: (room: Int, rank: Int, isEmulated: Bool)?
+        var sleeper: Option?
         /// The rank of the first host that is well and full, or not looked at yet.
         var full = Int.max
         /// A host that is awake has no budget left.
         var isTight = false
         /// Where there is no best.
         var why: WaitingReason
+
+        struct Option {
+            /// Its place in `rooms`.
+            var room: Int
+            var rank: Int
+            var isEmulated: Bool
+        }
     }
 
     /// A host that is well, and full or not looked at yet, keeps those that are less preferred out of reach of jobs that have not waited for it.
@@ -55,13 +61,14 @@ extension Supply {
                 continue
             }
             let isEmulated = pool.hardware.architecture.map { wanted in state.hosts[rooms[room].host.id]?.facts?.architecture?.runs(wanted) != true } ?? false
+            let option = Choice.Option(room: room, rank: rank, isEmulated: isEmulated)
             let order = (isEmulated ? 1 : 0, rank, isSpread ? load(of: room) : -load(of: room), room)
             if rooms[room].isAsleep {
                 // One after the other: whoever is called already comes first.
                 let order = (order.0, rank, isBeingCalled(room) ? -1 : 0.0, room)
-                if least.asleep.map({ order < $0 }) ?? true { (least.asleep, choice.sleeper) = (order, (room, rank, isEmulated)) }
+                if least.asleep.map({ order < $0 }) ?? true { (least.asleep, choice.sleeper) = (order, option) }
             } else if least.awake.map({ order < $0 }) ?? true {
-                (least.awake, choice.best) = (order, (room, rank, isEmulated))
+                (least.awake, choice.best) = (order, option)
             }
         }
         if obstacles.count == 1 { choice.why = obstacles[0].reason } else if !obstacles.isEmpty { choice.why = .noHostTakes(pool: pool.name, obstacles) }

@@ -24,8 +24,7 @@ extension Supply {
     /// Where another host has room now, one that sleeps is only worth the time that it takes to wake if a preferred one that is full would be worth it,
     /// too, or if the other would emulate.
     func isWorthWaiting(
-        for sleeper: (room: Int, rank: Int, isEmulated: Bool), rather awake: (room: Int, rank: Int, isEmulated: Bool)?, _ pool: Pool, _ wanted: Demand?,
-        into plan: inout Plan
+        for sleeper: Choice.Option, rather awake: Choice.Option?, _ pool: Pool, _ wanted: Demand?, into plan: inout Plan
     ) -> Bool {
         guard let awake else { return true }
         if awake.isEmulated != sleeper.isEmulated { return awake.isEmulated }

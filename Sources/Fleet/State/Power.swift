@@ -50,7 +50,8 @@ extension FleetState {
         case .sleep:
             hosts[host, default: HostState()].power.step = .fallingAsleep(since: now)
             tell(.hostSentToSleep, subject: host.name)
-        default: overslept(host, "it was called \(Beat.wakeCalls) times, and does not answer", at: now)
+        case .oversleep: overslept(host, "it was called \(Beat.wakeCalls) times, and does not answer", at: now)
+        default: break
         }
     }
 
