@@ -25,6 +25,7 @@ def arguments(text):
     for name in ["deb", "upgrade", "gitlab"]:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--only", help="only the tests whose names contain one of these words")
+    parser.add_argument("--skip", help="not the tests whose names contain one of these words")
     return parser
 
 
@@ -43,7 +44,7 @@ class Suite:
     first = ()
 
     def __init__(self, machine, options):
-        self.machine, self.only = machine, options.only
+        self.machine, self.only, self.skip = machine, options.only, options.skip
         self.deb, self.upgrade = os.path.basename(options.deb), os.path.basename(options.upgrade)
         self.gitlab_deb = self.deb.replace("autogit_", "autogit-gitlab_").rsplit("_", 1)[0] + "_all.deb"
         self.gitlab = None
@@ -214,6 +215,10 @@ class Suite:
     def chosen(self):
         """The names of the tests to run."""
         names = [name for name in type(self).__dict__ if name.startswith("test_")]
+        if self.skip:
+            left_out = [name for name in names if any(word in name for word in self.skip.split(","))]
+            print(f"{self.name}: left out here: {', '.join(left_out) or 'none'}", flush=True)
+            names = [name for name in names if name not in left_out]
         if not self.only:
             return names
         wanted = {name for name in names if any(word in name for word in self.only.split(","))}
