@@ -120,6 +120,25 @@ import Testing
         }
     }
 
+    /// A host that was called may be there at any moment, and the next try is not minutes away.
+    @Test func aHostThatIsExpectedIsTriedEveryFewSeconds() async throws {
+        let bed = try await Bed { try $0.trust(nil) }
+        try await bed.run {
+            for seconds in [1, 2, 4, 8] {
+                #expect(await bed.clock.waits.wait(for: .seconds(seconds)))
+                bed.clock.advance(by: .seconds(seconds))
+            }
+            #expect(await bed.clock.waits.wait(for: .seconds(16)))
+            bed.forward.hurry(for: .seconds(5))
+            for count in 1...2 {
+                #expect(await bed.clock.waits.wait { $0.filter { $0 == .seconds(3) }.count == count })
+                bed.clock.advance(by: .seconds(3))
+            }
+            // Once the time is over, what is left of the wait before.
+            #expect(await bed.clock.waits.wait(for: .seconds(10)))
+        }
+    }
+
     @Test func oneThatWasOpenForAMinuteStartsAfresh() async throws {
         let bed = try await Bed()
         try await bed.run {
