@@ -27,13 +27,10 @@ extension SettingsSchema {
 
     /// In place of the section `[host]`.
     private static var hosts: Schema {
-        .array(
-            "The machines that runners are placed on, this one and others.", of: table(host, HostDraft(), required: ["name"], and: [(powerSection, sleepers)])
-        ).adding(
-            "minItems", 1)
+        let sleepers = table(power, PowerDraft(), required: ["wake"]).optional
+        let machines = table(host, HostDraft(), required: ["name"], and: [(powerSection, sleepers)])
+        return .array("The machines that runners are placed on, this one and others.", of: machines).adding("minItems", 1)
     }
-
-    private static var sleepers: Schema { table(power, PowerDraft(), required: ["wake"]).optional }
 
     private static var targets: Schema {
         .array("Who is told of troubles.", of: table(notify, NotifyDraft(), required: ["kind"])).optional

@@ -83,8 +83,9 @@ extension Planner {
     private static func rest(_ room: Supply.Room, _ power: HostPower, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
         let host = room.host.id
         guard let idle = power.idle, !room.isAsleep, !room.isDrained, room.runners == 0, let known = state.hosts[host]?.power else { return }
-        guard let place = state.places[Place(host, .container)], place.reach.isGood, place.isSeen, place.orphans.isEmpty else { return }
-        guard let since = known.unusedSince, !state.runners.values.contains(where: { $0.places.contains { $0.host == host } }) else { return }
+        let place = Place(host, .container)
+        guard let there = state.places[place], there.reach.isGood, there.isSeen, there.orphans.isEmpty else { return }
+        guard let since = known.unusedSince, !state.isUsed(place) else { return }
         let time = max(since + idle, known.backoff.until ?? since)
         if now < time { plan.wake(at: time) } else { plan.actions.append(.sleep(host)) }
     }

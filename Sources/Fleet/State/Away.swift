@@ -20,9 +20,11 @@ extension FleetState {
 
     /// A host without runners that an operator drained, or that may sleep: it may well be off.
     public func isExpectedAway(_ place: Place) -> Bool {
-        guard drainedHosts.contains(place.host) || power(of: place.host) != nil else { return false }
-        return !runners.values.contains { $0.places.contains(place) }
+        (drainedHosts.contains(place.host) || power(of: place.host) != nil) && !isUsed(place)
     }
+
+    /// Some runner is there, or has its jobs there, or something of it is yet to be removed.
+    func isUsed(_ place: Place) -> Bool { runners.values.contains { $0.places.contains(place) } }
 
     /// How long a host may be away; nil for ever.
     private func lostAfter(_ host: HostID) -> Duration? {

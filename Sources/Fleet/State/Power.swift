@@ -39,7 +39,8 @@ extension FleetState {
 
     /// It may sleep, no runner needs it, and it does not answer: nothing is wrong.
     public func isAsleep(_ host: HostID) -> Bool {
-        power(of: host) != nil && awaySince(Place(host, .container)) != nil && !runners.values.contains { $0.places.contains { $0.host == host } }
+        let place = Place(host, .container)
+        return power(of: host) != nil && awaySince(place) != nil && !isUsed(place)
     }
 
     // MARK: Decisions
