@@ -61,6 +61,10 @@ let package = Package(
                 "ControlGroups", "Fleet", "HTTPTransfer", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: ours),
+        .target(
+            name: "SwarmDriver",
+            dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "RunnerConfiguration", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
         .target(name: "Selftest", dependencies: ["ControlModel", "Fleet", "GitLab", "HTTPTransfer"], swiftSettings: ours),
         .target(name: "RunnerConfiguration", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
         .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
@@ -106,7 +110,7 @@ let package = Package(
             dependencies: [
                 "Doctor", "HostTools", "Setup", "Settings", "ControlModel", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store",
                 "Fleet",
-                "HostProbe", "Telemetry", "HTTPTransfer", "Notify", "Selftest", "SSHForward", "Systemd", "CSystemd", "Threads",
+                "HostProbe", "Telemetry", "HTTPTransfer", "Notify", "Selftest", "SSHForward", "SwarmDriver", "Systemd", "CSystemd", "Threads",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -224,6 +228,12 @@ let package = Package(
         .testTarget(
             name: "ContainerDriverTests",
             dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "RunnerConfiguration", "TestBench", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
+        .testTarget(
+            name: "SwarmDriverTests",
+            dependencies: [
+                "SwarmDriver", "ContainerDriver", "Fleet", "HTTPTransfer", "RunnerConfiguration", "TestBench", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: ours),
         .testTarget(
             name: "EndToEndTests",

@@ -110,29 +110,10 @@ public final class ContainerDriver: RunnerDriver {
         return .imageReplaced
     }
 
-    /// Lines that are asked for: as many as fill 256 KiB when they are as short as 16 bytes.
-    private static let lastLines = 16_384
-
     /// The end of what the runner wrote; empty when it isn't there.
     /// - Throws: `EngineError`, also after a minute.
     public func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
-        try await withThrowingTaskGroup(of: [UInt8].self) { group in
-            group.addTask {
-                var tail = OutputTail(most: bytes)
-                do {
-                    for try await chunk in try await self.log(runner, lines: Self.lastLines, follow: false) { tail.take(chunk) }
-                } catch let error as EngineError where error.status == 404 {
-                    return []
-                }
-                return tail.output
-            }
-            group.addTask { [logTimeout] in
-                try await Task.sleep(for: logTimeout)
-                throw EngineError(message: "the engine took longer than \(logTimeout.text) to give a log")
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? []
-        }
+        try await engine.tail(bytes: bytes, within: logTimeout) { try await self.log(runner, lines: $0, follow: false) }
     }
 
     /// What the runner wrote, only as fast as it is read; the engine's stream ends with its reader.

@@ -44,16 +44,17 @@ public struct Engine: Sendable {
 
     /// Calls the engine and waits for the whole answer.
     /// - Parameters:
+    ///   - headers: beside that of the body's type.
     ///   - allowed: statuses of errors that are an answer here.
     ///   - timeout: bound on the whole call.
     /// - Throws: `EngineError` for any other status and for no answer; `CancellationError`.
     @discardableResult
     public func call(
-        _ method: String, _ path: String, body: [UInt8]? = nil, type: String = "application/json",
+        _ method: String, _ path: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil, type: String = "application/json",
         allowed: Set<Int> = [], timeout: Duration = .seconds(60)
     ) async throws -> HTTPResponse {
         let answer = try await exchange { address in
-            (try await http.send(address.request(method, path, body: body, type: type, timeout: timeout)), ())
+            (try await http.send(address.request(method, path, headers: headers, body: body, type: type, timeout: timeout)), ())
         }.head
         guard answer.isSuccess || answer.status == 304 || allowed.contains(answer.status) else { throw EngineError(answer) }
         return answer
@@ -167,7 +168,7 @@ public struct Engine: Sendable {
         return try decode([Summary].self, try await call("GET", "/containers/json?all=true\(filter)"))
     }
 
-    static func filter(labels: [String]) -> String {
+    package static func filter(labels: [String]) -> String {
         let list = labels.map { "\"\($0)\"" }.joined(separator: ",")
         return percentEncoded("{\"label\":[\(list)]}")
     }
@@ -265,7 +266,12 @@ public struct Engine: Sendable {
     /// The last lines of the log, and with `follow` what comes until the container ends, without frame headers. Only as fast
     /// as it is read; it ends with its reader.
     public func log(_ container: String, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
-        let chunks = try await stream("GET", "/containers/\(container)/logs?stdout=true&stderr=true&tail=\(lines)&follow=\(follow)")
+        try await log(at: "/containers/\(container)", lines: lines, follow: follow)
+    }
+
+    /// The same of whatever has a log at that path of the API.
+    package func log(at path: String, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        let chunks = try await stream("GET", "\(path)/logs?stdout=true&stderr=true&tail=\(lines)&follow=\(follow)")
         let frames = Mutex(LogFrames())
         // Asked for each chunk, so that nothing piles up here.
         return AsyncThrowingStream {
@@ -278,7 +284,35 @@ public struct Engine: Sendable {
         }
     }
 
-    func decode<T: Decodable>(_ type: T.Type, _ answer: HTTPResponse) throws -> T {
+    /// Lines that are asked for: as many as fill 256 KiB when they are as short as 16 bytes.
+    private static let lastLines = 16_384
+
+    /// The end of a log; empty when there is none.
+    /// - Parameter open: opens the log for so many lines.
+    /// - Throws: `EngineError`, also when it takes longer than that time.
+    package func tail(
+        bytes: Int, within time: Duration, _ open: @escaping @Sendable (Int) async throws -> AsyncThrowingStream<[UInt8], any Error>
+    ) async throws -> [UInt8] {
+        try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            group.addTask {
+                var tail = OutputTail(most: bytes)
+                do {
+                    for try await chunk in try await open(Self.lastLines) { tail.take(chunk) }
+                } catch let error as EngineError where error.status == 404 {
+                    return []
+                }
+                return tail.output
+            }
+            group.addTask {
+                try await Task.sleep(for: time)
+                throw EngineError(message: "the engine took longer than \(time.text) to give a log")
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? []
+        }
+    }
+
+    package func decode<T: Decodable>(_ type: T.Type, _ answer: HTTPResponse) throws -> T {
         do {
             return try JSONDecoder().decode(type, from: Data(answer.body))
         } catch {

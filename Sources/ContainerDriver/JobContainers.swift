@@ -33,7 +33,7 @@ extension ContainerDriver {
     public func removeLeftovers(of remains: Remains) async throws { try await leftovers.remove(remains) }
 
     /// Where the engine's socket is in a runner's container. Not `/run` itself, in which images and engines have files of their own.
-    static let socketDirectory = "/run/engine"
+    package static let socketDirectory = "/run/engine"
 
     /// The path of the engine's socket in a runner's container.
     /// - Throws: `EngineError` while it isn't known which socket that is.

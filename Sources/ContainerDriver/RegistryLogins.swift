@@ -84,7 +84,7 @@ public struct RegistryLogins: Sendable, Equatable {
     }
 
     /// The value of the header `X-Registry-Auth` for a pull (Docker Engine API, "Authentication"); nil without a login. It is a secret.
-    func header(for image: ImageName) -> String? {
+    package func header(for image: ImageName) -> String? {
         struct Body: Encodable {
             var username: String?
             var password: String?
@@ -101,7 +101,7 @@ public struct RegistryLogins: Sendable, Equatable {
 
     /// All of them as Docker's config.json, which gitlab-runner reads in its home for the images of jobs; nil where there are none.
     /// It holds passwords.
-    var dockerConfiguration: String? {
+    package var dockerConfiguration: String? {
         struct File: Encodable {
             struct Entry: Encodable {
                 var auth: String
@@ -157,7 +157,7 @@ public struct RegistryAccess: Sendable {
 
     /// The logins of now, and a sentence for each file that couldn't be used as a whole.
     /// - Throws: `ThreadError`
-    func current() async throws -> (logins: RegistryLogins, complaints: [String]) {
+    package func current() async throws -> (logins: RegistryLogins, complaints: [String]) {
         try await onThread("reading logins for registries") { read() }
     }
 

@@ -31,6 +31,8 @@ public struct HostView: Codable, Sendable, Equatable {
     public var emulators: [Emulator]
     /// As in `GET /gpus`.
     public var gpus: [GPUView]
+    /// The machines of a swarm, whose sum the host is; absent for a host that is one machine.
+    public var nodes: [Node]?
     /// The memory that runners and their jobs were promised, in bytes, and the most that they may be; absent where there is no bound.
     public var memory_promised_bytes: Int64
     /// See `memory_promised_bytes`.
@@ -54,6 +56,25 @@ public struct HostView: Codable, Sendable, Equatable {
             self.name = name
             self.count = count
             self.taken = taken
+        }
+    }
+
+    /// A machine of a swarm.
+    public struct Node: Codable, Sendable, Equatable {
+        /// Its host name.
+        public var name: String
+        /// `ready`, `drained` in the swarm, or `away` while it does not answer.
+        public var status: String
+        /// As the host's; absent where AutoGit has no name for it.
+        public var architecture: String?
+        public var cpus: Int
+        public var memory_bytes: Int64
+        public init(name: String, status: String, architecture: String?, cpus: Int, memory_bytes: Int64) {
+            self.name = name
+            self.status = status
+            self.architecture = architecture
+            self.cpus = cpus
+            self.memory_bytes = memory_bytes
         }
     }
 

@@ -45,6 +45,12 @@ extension FleetState {
             }
             view.gpus = facts.gpus.map { self.view($0, on: id) }
             view.gpus += host.lost.sorted { $0.key < $1.key }.map { self.view($0.value.gpu, on: id, isGone: true) }
+            if !facts.nodes.isEmpty {
+                view.nodes = facts.nodes.map {
+                    .init(
+                        name: $0.name, status: $0.status.rawValue, architecture: $0.architecture?.rawValue, cpus: $0.cpus, memory_bytes: $0.memory)
+                }
+            }
             view.remarks += facts.remarks + facts.gpuFaults
             return view
         }

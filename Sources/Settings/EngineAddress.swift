@@ -11,11 +11,13 @@ public enum EngineAddress: Sendable, Equatable {
     case ssh(String)
     /// A name or an address, an IPv6 one without brackets, and a port from 1 to 65535. Without TLS it is a loopback address.
     case tcp(String, Int, tls: EngineTLS?)
+    /// A swarm: the socket of one of its managers, on this machine, as for `unix`.
+    case swarm(String)
 
     /// The engine's socket on its own machine, where the address says so.
     var socket: String? {
         switch self {
-        case .unix(let path): path
+        case .unix(let path), .swarm(let path): path
         case .ssh(let url): url.dropFirst("ssh://".count).firstIndex(of: "/").map { String(url[$0...]) }
         case .usual, .tcp: nil
         }
@@ -33,6 +35,7 @@ extension EngineAddress: CustomStringConvertible {
         switch self {
         case .usual: "as [engine] says"
         case .unix(let path): "unix://\(path)"
+        case .swarm(let path): "\(Self.swarmScheme)\(path)"
         case .ssh(let url): url
         case .tcp(let host, let port, _): host.contains(":") ? "tcp://[\(host)]:\(port)" : "tcp://\(host):\(port)"
         }
@@ -47,13 +50,14 @@ extension EngineAddress {
 
     /// What `init` takes, but for lengths and the range of a port.
     static let pattern =
-        "^(unix:///\(pathCharacter)+|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?\(hostPattern)(:[0-9]+)?(/\(pathCharacter)+)?|tcp://\(hostPattern):[0-9]+)$"
+        "^((swarm\\+)?unix:///\(pathCharacter)+|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?\(hostPattern)(:[0-9]+)?(/\(pathCharacter)+)?|tcp://\(hostPattern):[0-9]+)$"
+    private static let swarmScheme = "swarm+unix://"
     private static let pathCharacter = #"[^\s:?#%]"#
     private static let hostPattern = #"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"#
 
     /// From a text of the configuration; `tcp` is without TLS.
     init(_ text: String) throws(Complaint) {
-        let forms = "expected unix:///PATH, ssh://[USER@]HOST[:PORT][/PATH] or tcp://HOST:PORT, for example ssh://user@desktop1"
+        let forms = "expected unix:///PATH, ssh://[USER@]HOST[:PORT][/PATH], tcp://HOST:PORT or swarm+unix:///PATH, for example ssh://user@desktop1"
         if text.wholeMatch(of: /[^\/]*\/\/[^\/@]*:.*@.*/) != nil {
             throw Complaint(message: "must not contain a password: ssh logs in with a key, and tcp with a certificate (tls_cert)")
         }
@@ -62,6 +66,10 @@ extension EngineAddress {
             let path = String(text.dropFirst("unix://".count))
             if let complaint = Self.complaint(aboutSocket: path) { throw Complaint(message: "\(complaint), as in unix:///run/podman/podman.sock") }
             self = .unix(path)
+        } else if text.hasPrefix(Self.swarmScheme) {
+            let path = String(text.dropFirst(Self.swarmScheme.count))
+            if let complaint = Self.complaint(aboutSocket: path) { throw Complaint(message: "\(complaint), as in swarm+unix:///run/docker.sock") }
+            self = .swarm(path)
         } else if let match = text.wholeMatch(
             of: /ssh:\/\/(?:[A-Za-z0-9_][A-Za-z0-9._\-]*@)?(?:[A-Za-z0-9][A-Za-z0-9._\-]*|\[[0-9A-Fa-f:.]+\])(?::([0-9]+))?(\/.*)?/)
         {

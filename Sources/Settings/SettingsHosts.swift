@@ -14,7 +14,7 @@ extension SettingsSchema {
             isName($0) ? nil : "\"\($0)\" is not a valid name: use 1 to 32 lower-case letters, digits and hyphens, for example desktop1"
         },
         SettingKey(
-            "engine", "or unix:///PATH, or tcp://HOST:PORT; of \"local\" it is that of [engine]", .string().matching(EngineAddress.pattern),
+            "engine", "or unix:///PATH, tcp://HOST:PORT or swarm+unix:///PATH; of \"local\" it is that of [engine]", .string().matching(EngineAddress.pattern),
             example: .string("ssh://user@desktop1"),
             read: { reader, section, host in
                 guard let text = reader.string(section, "engine") else { return }

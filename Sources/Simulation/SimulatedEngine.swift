@@ -55,6 +55,8 @@ final class SimulatedEngine {
     private(set) var mostAtOnce = 0
     private(set) var made = 0
     private(set) var jobsOfCutOffRunners = 0
+    /// Of a host that is a swarm.
+    private(set) lazy var swarm = world.hosts.isSwarm(host) ? SimulatedSwarm(self) : nil
     /// Runners in scopes that ended in a job and left its containers.
     var leftovers: Set<RunnerID> = []
 
@@ -149,7 +151,7 @@ final class SimulatedEngine {
         containers.values.filter { $0.spec.pool.driver == kind }.sorted { $0.spec.runner < $1.spec.runner }
     }
 
-    private func tell(_ event: DriverEvent) {
+    func tell(_ event: DriverEvent) {
         guard !isCut, !isAsleep else { return }
         for listener in listeners { listener(event) }
     }
@@ -217,7 +219,11 @@ final class SimulatedEngine {
         // SIGQUIT lets a job finish that came meanwhile, but not every runner heeds it in time.
         let registration = containers[runner]?.registration.flatMap { world.gitlab.runners[$0] }
         world.check(registration?.isPaused ?? true || isEvacuated, "1: the runner \(runner) is told to stop while GitLab may give it a job")
-        guard let container = containers[runner], container.state == "running", container.manners != .deaf else { return }
+        if let container = containers[runner] { quit(container) }
+    }
+
+    func quit(_ container: Container) {
+        guard container.state == "running", container.manners != .deaf else { return }
         container.isQuitting = true
         if container.job == nil { world.after(world.random.between(10, 2000)) { if container.job == nil { self.exit(container, code: 0) } } }
     }
@@ -239,16 +245,25 @@ final class SimulatedEngine {
 
     func remove(_ runner: RunnerID) throws {
         guard let container = containers[runner] else { return }
-        if let stored = world.disk.runners[runner], stored.phase == .ended, stored.failed, stored.startedAt != nil, hasOutput(container) {
-            let isExcused = world.disk.lostLogs.contains(runner) || failedLogReads[runner, default: 0] >= 3 || readTooEarly.contains(runner)
-            world.check(world.isLate || world.disk.logs[runner] != nil || isExcused, "the failed runner \(runner) is removed, and its log is not on disk")
-        }
+        checkLogIsKept(of: container)
         end(runner)
         if container.isUnremovable, world.rates.unremovable > 0 { throw SimulatedFailure(description: "500: device or resource busy", isOutage: false) }
+        drop(container)
+    }
+
+    func drop(_ container: Container) {
+        let runner = container.spec.runner
         containers[runner] = nil
         container.state = "removed"
         watchers[runner] = nil
         world.note("engine: removed \(runner)")
+    }
+
+    func checkLogIsKept(of container: Container) {
+        let runner = container.spec.runner
+        guard let stored = world.disk.runners[runner], stored.phase == .ended, stored.failed, stored.startedAt != nil, hasOutput(container) else { return }
+        let isExcused = world.disk.lostLogs.contains(runner) || failedLogReads[runner, default: 0] >= 3 || readTooEarly.contains(runner)
+        world.check(world.isLate || world.disk.logs[runner] != nil || isExcused, "the failed runner \(runner) is removed, and its log is not on disk")
     }
 
     private func hasOutput(_ container: Container) -> Bool { ["running", "exited"].contains(container.state) }
@@ -263,21 +278,26 @@ final class SimulatedEngine {
 
     func checkNotBusy(registration: Int64, _ what: String) {
         let busy = containers.values.first {
+            // A swarm can't tell how a node is that was away for so long.
             $0.registration == registration && $0.state == "running" && $0.job.flatMap { world.gitlab.jobs[$0]?.status } == .running
+                && !(swarm != nil && $0.wasLost)
         }
         world.check(busy.map { forced.contains($0.spec.runner) || isEvacuated } ?? true, "1: a busy runner is \(what)")
     }
 
     /// The host loses its power: containers are kept, and their processes are gone.
     func losePower() {
-        for container in containers.values.sorted(by: { $0.spec.runner < $1.spec.runner }) where ["running", "waiting"].contains(container.state) {
-            container.state = "exited"
-            container.exitCode = 137
-            leaveJobContainers(of: container)
-            if let job = container.job { lose(job) }
-            container.job = nil
-        }
+        for container in containers.values.sorted(by: { $0.spec.runner < $1.spec.runner }) { losePower(of: container) }
         watchers = [:]
+    }
+
+    func losePower(of container: Container) {
+        guard ["running", "waiting"].contains(container.state) else { return }
+        container.state = "exited"
+        container.exitCode = 137
+        leaveJobContainers(of: container)
+        if let job = container.job { lose(job) }
+        container.job = nil
     }
 
     // MARK: What runners do
@@ -361,6 +381,7 @@ final class SimulatedEngine {
         container.state = "exited"
         container.exitCode = code
         world.note("engine: \(container.spec.runner) exited with \(code)")
+        if let swarm { return swarm.ended(container) }
         if container.spec.pool.driver == .scope {
             world.after(world.random.between(1, 50)) {
                 self.watchers.removeValue(forKey: container.spec.runner)?(.exited(runner: container.spec.runner, exitCode: code))
@@ -418,11 +439,16 @@ final class SimulatedDriver: RunnerDriver, @unchecked Sendable {
     func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         AsyncThrowingStream { $0.finish() }
     }
+    func events() -> AsyncStream<DriverEvent> { engine.events() }
+}
+
+extension SimulatedEngine {
+    /// For the present life of the daemon.
     func events() -> AsyncStream<DriverEvent> {
         let (stream, out) = AsyncStream.makeStream(of: DriverEvent.self)
         out.yield(.resync)
-        let (world, life) = (world, life)
-        engine.listeners.append { event in if life == world.generation { out.yield(event) } }
+        let (world, life) = (world, world.generation)
+        listeners.append { event in if life == world.generation { out.yield(event) } }
         return stream
     }
 }

@@ -5,6 +5,8 @@ final class SimulatedHosts {
     unowned let world: World
     /// As configured; none for the daemon's machine alone.
     var all: [Host] = []
+    /// Those of them that are swarms.
+    var swarms: Set<HostID> = []
     /// Since when each is drained or not.
     private var drained: [HostID: Timestamp] = [:]
 
@@ -14,12 +16,16 @@ final class SimulatedHosts {
 
     func host(_ id: HostID) -> Host? { all.first { $0.id == id } }
 
+    func isSwarm(_ host: HostID) -> Bool { swarms.contains(host) }
+
     func facts(of host: HostID) -> HostFacts {
-        HostFacts(architecture: .amd64, cpus: 4, memory: 8 << 30, engine: EngineKind(name: "Podman Engine", version: "4.3.1"))
+        let kind = isSwarm(host) ? EngineKind(name: "Docker Swarm", version: "20.10.24") : EngineKind(name: "Podman Engine", version: "4.3.1")
+        return HostFacts(architecture: .amd64, cpus: 4, memory: 8 << 30, engine: kind)
     }
 
-    func begin(_ hosts: [Host]) {
+    func begin(_ hosts: [Host], swarms: Set<HostID>) {
         all = hosts
+        self.swarms = swarms
         world.remote = hosts.filter { $0.id != .local }.map { host in
             let engine = SimulatedEngine(world: world, host: host.id)
             engine.budget = host.budget
@@ -40,6 +46,7 @@ final class SimulatedHosts {
         let candidates = all.isEmpty ? [Host(.local, budget: world.engine.budget)] : pool.choice.candidates(of: all, pool.driver)
         return candidates.contains { host in
             guard let engine = world.engines.first(where: { $0.host == host.id }), engine.isFine, drained[host.id] == nil else { return false }
+            if let swarm = engine.swarm, !swarm.hasNode { return false }
             guard !world.disk.drainedHosts.contains(host.id) else { return false }
             let there = engine.containers.values.map(\.spec)
             let memory = there.reduce(pool.reservedMemory) { $0 + $1.pool.reservedMemory }
@@ -123,6 +130,13 @@ extension Simulation.Plan {
         }
         rates.cuts = 1
         addPower(SplitMix(seed: dice.next()))
+        addSwarms(SplitMix(seed: dice.next()))
+    }
+
+    /// A third of the other hosts that don't sleep are swarms.
+    private mutating func addSwarms(_ seed: SplitMix) {
+        var dice = seed
+        for host in hosts.dropFirst() where host.power == nil && dice.chance(0.33) { swarms.insert(host.id) }
     }
 
     /// Half of the other hosts may sleep.

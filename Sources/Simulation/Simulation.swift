@@ -28,6 +28,8 @@ public final class Simulation: @unchecked Sendable {
         public var gpus = 0
         /// None for the daemon's machine alone, with `budget`.
         public var hosts: [Host] = []
+        /// Those of them that are swarms, and not a single machine.
+        public var swarms: Set<HostID> = []
         /// Sets the scene of a named scenario, in place of random work.
         public var script: (@Sendable (Simulation) -> Void)?
 
@@ -70,7 +72,7 @@ public final class Simulation: @unchecked Sendable {
         pools = plan.pools
         oracle.pools = pools
         world.engine.budget = plan.budget
-        world.hosts.begin(plan.hosts)
+        world.hosts.begin(plan.hosts, swarms: plan.swarms)
         world.hardware.whole.gpus = (0..<plan.gpus).map(SimulatedHardware.gpu)
         world.hardware.whole.emulators = [SimulatedHardware.emulator]
     }
@@ -146,7 +148,10 @@ public final class Simulation: @unchecked Sendable {
         world.note("the daemon starts, life \(lives)")
         let world = world
         var drivers: [Place: any RunnerDriver] = [Place(.local, .scope): SimulatedScopeDriver(world: world)]
-        for engine in world.engines { drivers[Place(engine.host, .container)] = SimulatedDriver(world: world, engine: engine) }
+        for engine in world.engines {
+            drivers[Place(engine.host, .container)] =
+                engine.swarm.map { SimulatedSwarmDriver(world: world, engine: engine, swarm: $0) } ?? SimulatedDriver(world: world, engine: engine)
+        }
         let switches = world.engines.compactMap { engine in
             world.hosts.host(engine.host)?.power.map { (engine.host, SimulatedSwitch(world: world, engine: engine, power: $0) as any PowerSwitch) }
         }
@@ -247,6 +252,13 @@ public final class Simulation: @unchecked Sendable {
                 world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) {
                     self.world.count("host lost its power")
                     engine.losePower()
+                }
+            }
+            if let swarm = engine.swarm {
+                for _ in 0..<Int(world.rates.cuts) * 2 {
+                    world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) {
+                        swarm.loseNode(for: self.world.random.between(1000, 1_500_000), power: self.world.random.chance(0.5))
+                    }
                 }
             }
             guard world.hosts.host(engine.host)?.power != nil else { continue }

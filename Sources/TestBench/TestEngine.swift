@@ -233,3 +233,10 @@ public struct TestEngine: Sendable {
         }
     }
 }
+
+extension TestEngine {
+    /// An engine that somebody else starts and stops.
+    public init(at socket: String, http: HTTPClient = HTTPClient()) {
+        self.init(socket: socket, engine: Engine(socket: socket, http: http), directory: nil, service: nil)
+    }
+}

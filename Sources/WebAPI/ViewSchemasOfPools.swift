@@ -69,6 +69,17 @@ extension ViewSchemas {
                         "flags": .string("Of its registration with the kernel."), "usable": .flag("Whether containers have it, too."),
                     ])),
             "gpus": .array("Its GPUs.", of: reference(to: "GPU")),
+            "nodes": .array(
+                "The machines of a swarm, whose sum the host is; absent for a host that is one machine.",
+                of: .object(
+                    "A machine of a swarm.",
+                    [
+                        "name": .string("Its host name."),
+                        "status": .word("`away` when it does not answer; `drained` in the swarm, not by AutoGit.", of: ["ready", "drained", "away"]),
+                        "architecture": words("As the host's; absent where AutoGit has no name for it.", Architecture.self).optional,
+                        "cpus": count("Of the whole machine."), "memory_bytes": bytes("Of the whole machine"),
+                    ])
+            ).optional,
             "memory_promised_bytes": bytes("The memory that runners and their jobs were promised"),
             "memory_budget_bytes": bytes("The most that it may be; absent where there is no bound").optional,
             "cpus_promised": amount("The CPUs that they were promised."),

@@ -47,6 +47,9 @@ struct Hosts: AsyncParsableCommand {
         if let labels = view.labels, !labels.isEmpty { lines.append("labels     \(list(labels))") }
         if let things = view.resources, !things.isEmpty { lines.append("resources  \(list(things.map { "\($0.name) (\($0.taken) of \($0.count) taken)" }))") }
         lines.append("GPUs       \(list(view.gpus.map { "\($0.name) (\($0.status))" }))")
+        for node in view.nodes ?? [] {
+            lines.append("node       \(printable(node.name)), \(node.status), \(node.architecture ?? "?"), \(node.cpus) CPUs, \(gibibytes(node.memory_bytes))")
+        }
         for remark in view.remarks { lines.append("remark     \(printable(remark))") }
         return lines.joined(separator: "\n") + "\n"
     }

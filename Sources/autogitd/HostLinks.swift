@@ -7,6 +7,7 @@ import Notify
 import SSHForward
 import ServiceLifecycle
 import Settings
+import SwarmDriver
 import Synchronization
 
 /// How the engines of hosts beside this machine's usual one are reached: those of the configuration, and those that were taken out of it while runners
@@ -30,6 +31,8 @@ struct HostLinks {
     /// In the folder of the configuration, in place of what the service's user has.
     static let knownHosts = "known_hosts"
     private static let mostDiskWords = 4096
+    /// Of a swarm that was taken out of the configuration: for its nodes.
+    private static let usualLoss = Duration.seconds(600)
 
     /// - Parameters:
     ///   - stateDirectory: for the sockets of forwards.
@@ -49,7 +52,7 @@ struct HostLinks {
         self.log = log
         folder = stateDirectory + "/hosts"
         for host in settings where host.engine != .usual {
-            link(host.host.id, host.engine, host.runnerSocket, complaints: host.power == nil ? .warning : .info)
+            link(host.host.id, host.engine, host.runnerSocket, lostAfter: host.host.lostAfter, complaints: host.power == nil ? .warning : .info)
             addresses.append(.engine(host: host.host.id.name, address: "\(host.engine)"))
             guard let power = host.power, let time = host.host.power?.wakeTime else { continue }
             let forward = forwards.last { $0.socket == socket(of: host.host.id) }
@@ -61,14 +64,21 @@ struct HostLinks {
                 log.warning("Runners are left on a host that is not configured any more, and it is not known how to reach it", metadata: ["host": "\(host)"])
                 continue
             }
-            link(host, address, nil, complaints: .warning)
+            link(host, address, nil, lostAfter: Self.usualLoss, complaints: .warning)
         }
     }
 
     /// - Parameter level: of what ssh complains of: one that may sleep need not answer.
-    private mutating func link(_ host: HostID, _ address: EngineAddress, _ runnerSocket: String?, complaints level: Logger.Level) {
+    private mutating func link(
+        _ host: HostID, _ address: EngineAddress, _ runnerSocket: String?, lostAfter: Duration?, complaints level: Logger.Level
+    ) {
         switch address {
         case .usual: break
+        case .swarm(let path):
+            let engine = Engine(socket: path, http: http)
+            drivers[Place(host, .container)] = SwarmDriver(
+                engine: engine, socket: runnerSocket ?? path, instance: instance, registries: registries, lostAfter: lostAfter, log: log)
+            surveyors[host] = SwarmFacts(engine: engine)
         case .unix(let path): add(host, Engine(socket: path, http: http), nil)
         case .tcp(let name, let port, let tls):
             let end = name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"

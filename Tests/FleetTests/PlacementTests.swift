@@ -53,7 +53,32 @@ import Testing
 
     static func unfit(_ why: String) -> WaitingReason { .hostUnfit(pool: "p", why: why) }
 
+    /// A swarm of two nodes that are there and one that is not, each with an architecture of its own.
+    static func swarm(gpus: [GPU] = []) -> HostFacts {
+        var swarm = facts(.amd64, gpus: gpus, engine: EngineKind(name: "Docker Swarm", version: "26.1.5"))
+        let nodes: [(String, HostFacts.Node.Status, Architecture)] = [("a", .ready, .amd64), ("b", .ready, .arm64), ("c", .away, .riscv64)]
+        swarm.nodes = nodes.map { .init(name: $0, status: $1, architecture: $2, cpus: 4, memory: 8 << 30) }
+        return swarm
+    }
+
     static let rows: [Row] = [
+        Row("on a node of a swarm", .init(architecture: .arm64, emulation: .deny), on: swarm(), gets: Equipment(architecture: .arm64)),
+        Row(
+            "with its jobs in containers of their own, too", .init(architecture: .arm64), on: swarm(), gets: Equipment(architecture: .arm64), executor: .docker),
+        Row("what most nodes of a swarm are, where none is named", .init(), on: swarm(), gets: Equipment(architecture: .amd64)),
+        Row(
+            "a node that is away runs nothing", .init(architecture: .riscv64), on: swarm(),
+            reason: .noEmulator(.riscv64, host: .amd64, isOutsideOnly: false)),
+        Row(
+            "a GPU of a swarm", .init(gpu: .nvidia), on: swarm(gpus: [gpu("0")]), gets: Equipment(architecture: .amd64, vendor: .nvidia, gpus: ["0"])),
+        Row(
+            "a GPU of a swarm for jobs in containers of their own", .init(gpu: .nvidia), on: swarm(gpus: [gpu("0")]),
+            reason: unfit(
+                "which GPU a runner gets is the swarm's choice, so that it can't be handed on to the containers of jobs; "
+                    + "executor = \"shell\" runs jobs in the runner's container, which has it"), executor: .docker),
+        Row(
+            "a GPU of a swarm, shared", .init(gpu: .nvidia, gpuShare: 2), on: swarm(gpus: [gpu("0")]),
+            reason: unfit("a swarm gives a GPU to one runner at a time: remove gpu_share")),
         Row("the host's own where none is named", .init(), on: facts(), gets: Equipment(architecture: .amd64)),
         Row("native", .init(architecture: .amd64), on: facts(), gets: Equipment(architecture: .amd64)),
         Row("native, whatever the executor", .init(architecture: .amd64), on: facts(), gets: Equipment(architecture: .amd64), executor: .docker),

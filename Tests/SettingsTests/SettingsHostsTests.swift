@@ -120,6 +120,15 @@ import Testing
         #expect(settings.hasSeveralHosts && settings.budget.memory == (100 << 30) / 10 * 9)
     }
 
+    @Test func aSwarmsNodesHaveTheManagersSocketPathUnlessAnotherIsNamed() throws {
+        func socket(_ more: String) throws -> String? {
+            try parse("[[host]]\nname = \"s\"\nengine = \"swarm+unix:///run/docker.sock\"\n\(more)\n\(pool)").hosts[0].runnerSocket
+        }
+        #expect(try socket("") == "/run/docker.sock" && socket("runner_socket = \"/run/user/7/docker.sock\"") == "/run/user/7/docker.sock")
+        let found = errors("[[host]]\nname = \"s\"\nengine = \"swarm+unix://run/docker.sock\"\n\(pool)")
+        #expect(found.map(\.key) == ["host[0].engine"] && found.allSatisfy { $0.message.contains("as in swarm+unix:///run/docker.sock") }, "\(found)")
+    }
+
     @Test func howAHostIsWokenIsRead() throws {
         let settings = try parse(
             """
@@ -188,6 +197,7 @@ import Testing
             ("ssh://u@h:2222", .ssh("ssh://u@h:2222")), ("ssh://[fe80::1]:22/s.sock", .ssh("ssh://[fe80::1]:22/s.sock")),
             ("ssh://h/run/s.sock", .ssh("ssh://h/run/s.sock")), ("tcp://127.0.0.1:2375", .tcp("127.0.0.1", 2375, tls: nil)),
             ("tcp://[::1]:2375", .tcp("::1", 2375, tls: nil)), ("tcp://localhost:65535", .tcp("localhost", 65535, tls: nil)),
+            ("swarm+unix:///run/docker.sock", .swarm("/run/docker.sock")),
             ("unix:///\(String(repeating: "a", count: 106))", .unix("/\(String(repeating: "a", count: 106))")),
         ] as [(String, EngineAddress)])
     func addressesOfEngines(text: String, address: EngineAddress) throws {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A Docker swarm of several real engines on one machine, for tests. Needs root, Debian's docker.io, iproute2 and busybox-static.
 
-    swarm.py up [--nodes 3] [--managers 1]   start the nodes and make them a swarm
+    swarm.py up [--nodes 3] [--managers 1] [--meet]
+                                             start the nodes and make them a swarm; with --meet they reach this machine at .2 of their network
     swarm.py cut N | mend N                  take node N off the network, put it back
     swarm.py kill-engine N | start-engine N  kill dockerd and containerd of node N with SIGKILL (containers stay), start them
     swarm.py power-off N | power-on N        end everything on node N at once, start it again with its disk
@@ -11,7 +12,8 @@
 
 Each node is one process, its "init", with mount, PID, host name and network namespaces of its own. So ending the init ends
 the node with all its containers and mounts. The nodes' networks meet in a bridge in a network namespace of its own: the
-machine's network is not touched. The socket of node N is DIRECTORY/nodeN/docker.sock.
+machine's network is not touched, but for one link with --meet. The socket of node N is DIRECTORY/nodeN/docker.sock, and
+/run/docker.sock for what runs there.
 """
 
 import argparse
@@ -30,7 +32,7 @@ import time
 
 DIRECTORY = pathlib.Path(os.environ.get("SWARM_DIRECTORY", "/var/tmp/swarm/nodes"))
 PREFIX = os.environ.get("SWARM_PREFIX", "agswarm")
-SUBNET = "10.77.0"
+SUBNET = os.environ.get("SWARM_SUBNET", "10.77.0")
 IMAGE = "swarm-test:latest"
 # Where dockerd, containerd and runc are: a tree of a newer Debian lets a newer engine be tried.
 ROOT = pathlib.Path(os.environ.get("SWARM_ROOT", "/"))
@@ -276,12 +278,23 @@ def busybox_tar():
     return buffer.getvalue()
 
 
-def up(nodes, managers):
+def meet(hub):
+    """Lays a link from this machine to the bridge, which goes with the bridge's namespace."""
+    link = f"{PREFIX[:10]}gw"
+    command("ip", "link", "add", link, "type", "veth", "peer", "name", "gateway", "netns", hub)
+    command("ip", "-n", hub, "link", "set", "gateway", "master", "bridge", "up")
+    command("ip", "address", "add", f"{SUBNET}.2/24", "dev", link)
+    command("ip", "link", "set", link, "up")
+
+
+def up(nodes, managers, meets):
     hub = f"{PREFIX}-hub"
     command("ip", "netns", "add", hub)
     command("ip", "-n", hub, "link", "add", "bridge", "type", "bridge")
     command("ip", "-n", hub, "address", "add", f"{SUBNET}.1/24", "dev", "bridge")
     command("ip", "-n", hub, "link", "set", "bridge", "up")
+    if meets:
+        meet(hub)
     for node in nodes:
         node.power_on()
     first = nodes[0]
@@ -317,11 +330,12 @@ def main():
     parser.add_argument("number", nargs="?", type=int, help="the node, from 1")
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--managers", type=int, default=1)
+    parser.add_argument("--meet", action="store_true")
     arguments = parser.parse_args()
     if arguments.action == "up":
         nodes = [Node(number) for number in range(1, arguments.nodes + 1)]
         try:
-            up(nodes, arguments.managers)
+            up(nodes, arguments.managers, arguments.meet)
         except BaseException:
             if not os.environ.get("SWARM_KEEP"):
                 down(nodes)

@@ -2,6 +2,8 @@
 public struct HostFacts: Sendable, Equatable {
     /// nil where it is one that we have no name for.
     public var architecture: Architecture?
+    /// The machines of an engine that spreads over several, which the other facts are the sum of; none where it is of one.
+    public var nodes: [Node] = []
     /// As many as the engine, or else the kernel, counts.
     public var cpus: Int?
     /// Bytes.
@@ -38,6 +40,41 @@ public struct HostFacts: Sendable, Equatable {
     }
 }
 
+extension HostFacts {
+    /// Whether programs of that architecture run there by themselves.
+    public func runs(_ wanted: Architecture) -> Bool {
+        architecture?.runs(wanted) == true || nodes.contains { $0.status == .ready && $0.architecture?.runs(wanted) == true }
+    }
+
+    /// A machine of an engine that spreads over several.
+    public struct Node: Sendable, Equatable {
+        /// Whether the engine would place a container there.
+        public enum Status: String, Sendable {
+            case ready
+            /// Somebody has taken it out of use.
+            case drained
+            /// It does not answer.
+            case away
+        }
+
+        /// Its host name.
+        public var name: String
+        public var status: Status
+        /// nil where it is one that we have no name for.
+        public var architecture: Architecture?
+        public var cpus: Int
+        /// Bytes.
+        public var memory: Int64
+        public init(name: String, status: Status, architecture: Architecture?, cpus: Int, memory: Int64) {
+            self.name = name
+            self.status = status
+            self.architecture = architecture
+            self.cpus = cpus
+            self.memory = memory
+        }
+    }
+}
+
 /// A container engine's make, on which it depends how GPUs get into containers.
 public struct EngineKind: Sendable, Equatable {
     /// Such as `Podman Engine`.
@@ -50,6 +87,8 @@ public struct EngineKind: Sendable, Equatable {
     }
 
     public var isPodman: Bool { name.lowercased().contains("podman") }
+    /// It stands for several engines, of which it chooses one for each container.
+    public var isSwarm: Bool { name.lowercased().contains("swarm") }
 
     /// Whether the version is that or a later one. A version that can't be read is none.
     public func isAtLeast(_ major: Int, _ minor: Int) -> Bool {

@@ -39,7 +39,7 @@ struct Placement {
             guard let native = facts.architecture else { return .misfit(.hostUnfit(pool: pool.name, why: "the host's architecture is not known")) }
             if let obstacle = Self.emulate(wanted, on: native, facts, for: pool) { return .misfit(obstacle) }
             equipment.architecture = wanted
-            equipment.isEmulated = !native.runs(wanted)
+            equipment.isEmulated = !facts.runs(wanted)
         }
         if let vendor = needs.gpu {
             let all = facts.gpus.filter { $0.vendor == vendor }
@@ -75,7 +75,7 @@ struct Placement {
 
     private static func emulate(_ wanted: Architecture, on host: Architecture, _ facts: HostFacts, for pool: Pool) -> WaitingReason? {
         func unfit(_ why: String) -> WaitingReason { .hostUnfit(pool: pool.name, why: why) }
-        if host.runs(wanted) {
+        if facts.runs(wanted) {
             return pool.hardware.emulation == .only ? unfit("emulation = \"only\", and the host is \(host) itself") : nil
         }
         if pool.driver == .scope { return unfit("processes of the host run as \(host), not as \(wanted)") }
@@ -96,6 +96,13 @@ extension Pool {
 
     /// Why its runners or their jobs can't be given GPUs by that engine; nil when they can, and while the engine is not known.
     public func whyNoGPU(_ vendor: GPUVendor, _ engine: EngineKind?) -> String? {
+        if let engine, engine.isSwarm {
+            if executor == .docker {
+                return "which GPU a runner gets is the swarm's choice, so that it can't be handed on to the containers of jobs; "
+                    + "executor = \"shell\" runs jobs in the runner's container, which has it"
+            }
+            return hardware.gpuShare > 1 ? "a swarm gives a GPU to one runner at a time: remove gpu_share" : nil
+        }
         guard executor == .docker, vendor == .nvidia, let engine, engine.isPodman, !engine.isAtLeast(5, 4) else { return nil }
         return "\(engine) can't give GPUs to the containers of jobs, which gitlab-runner makes over its Docker-compatible endpoint; "
             + "executor = \"shell\" runs jobs in the runner's container, which has them"

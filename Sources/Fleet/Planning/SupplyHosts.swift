@@ -60,7 +60,7 @@ extension Supply {
                 if obstacle.isBudget, !rooms[room].isAsleep { choice.isTight = true }
                 continue
             }
-            let isEmulated = pool.hardware.architecture.map { wanted in state.hosts[rooms[room].host.id]?.facts?.architecture?.runs(wanted) != true } ?? false
+            let isEmulated = pool.hardware.architecture.map { wanted in state.hosts[rooms[room].host.id]?.facts?.runs(wanted) != true } ?? false
             let option = Choice.Option(room: room, rank: rank, isEmulated: isEmulated)
             let order = (isEmulated ? 1 : 0, rank, isSpread ? load(of: room) : -load(of: room), room)
             if rooms[room].isAsleep {

@@ -16,7 +16,7 @@ public enum Beat {
     public static let lookSoon = Duration.seconds(1)
     /// Looks at what a host is.
     public static let survey = Duration.seconds(600)
-    /// The same where a pool wants a GPU, or an architecture.
+    /// The same where a pool wants a GPU, or an architecture, and of a host with several machines.
     public static let surveyOfNeeds = Duration.seconds(60)
     /// Questions about jobs that run, and about runners whose job is not tracked, of which no news came.
     public static let verify = Duration.seconds(60)

@@ -21,9 +21,10 @@ public struct HostState: Sendable {
 }
 
 extension FleetState {
-    /// Where pools have needs, a GPU that vanishes is soon missed, and an emulator that was installed soon found.
+    /// Where pools have needs, a GPU that vanishes is soon missed, and an emulator that was installed soon found; so is a node of a swarm.
     func surveyBeat(_ host: HostID) -> Duration {
-        pools.contains { $0.hosts.contains(host) && !$0.pool.hardware.isModest } || wantsGPUs(host) ? Beat.surveyOfNeeds : Beat.survey
+        let hasNeeds = pools.contains { $0.hosts.contains(host) && !$0.pool.hardware.isModest } || wantsGPUs(host)
+        return hasNeeds || hosts[host]?.facts?.nodes.isEmpty == false ? Beat.surveyOfNeeds : Beat.survey
     }
 
     private func wantsGPUs(_ host: HostID) -> Bool {

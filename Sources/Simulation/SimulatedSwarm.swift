@@ -1,0 +1,206 @@
+import Fleet
+
+/// A host that is a swarm of three nodes, as docs/swarm.md has seen them: its tasks are placed by it, stopped by signal only, and go on while their node
+/// is away; a node that comes back is told to stop them.
+final class SimulatedSwarm {
+    private unowned let engine: SimulatedEngine
+    private var world: World { engine.world }
+    /// Since when each node is away; nil while it is there.
+    private var awaySince: [Timestamp?] = [nil, nil, nil]
+    private var nodes: [RunnerID: Int] = [:]
+    /// Their services are gone, and their tasks run on.
+    private var removed: Set<RunnerID> = []
+    /// Told to stop while their node was away.
+    private var toBeStopped: Set<RunnerID> = []
+
+    /// A node is down for the managers after that long.
+    private static let heartbeats = Duration.seconds(20)
+
+    init(_ engine: SimulatedEngine) { self.engine = engine }
+
+    var hasNode: Bool { awaySince.contains { $0 == nil } }
+
+    private func isAway(_ runner: RunnerID) -> Bool { nodes[runner].map { awaySince[$0] != nil } ?? false }
+
+    // MARK: What happens to nodes
+
+    /// - Parameter power: what runs there ends.
+    func loseNode(for time: Duration, power: Bool) {
+        let node = world.random.below(awaySince.count)
+        guard awaySince[node] == nil else { return }
+        world.count(power ? "node of a swarm lost its power" : "node of a swarm cut off")
+        world.note("\(engine.host): node \(node) is away for \(time)")
+        let began = world.now
+        awaySince[node] = began
+        let there = { [self] in engine.containers.values.filter { nodes[$0.spec.runner] == node }.sorted { $0.spec.runner < $1.spec.runner } }
+        if power { for container in there() { engine.losePower(of: container) } }
+        world.after(SimulatedHosts.lostAfter) { if self.awaySince[node] == began { for container in there() { container.wasLost = true } } }
+        world.after(time) {
+            self.world.note("\(self.engine.host): node \(node) is back")
+            self.awaySince[node] = nil
+            for container in there() {
+                let runner = container.spec.runner
+                if container.state == "running" {
+                    if time >= Self.heartbeats || self.removed.contains(runner) || self.toBeStopped.contains(runner) { self.quit(container) }
+                } else {
+                    self.ended(container)
+                }
+            }
+            for container in self.engine.containers(of: .container) where container.state == "waiting" && self.nodes[container.spec.runner] == nil {
+                self.place(container)
+            }
+        }
+    }
+
+    // MARK: What the daemon does
+
+    /// - Returns: how long a driver has to wait until the task runs; nil where no node takes it.
+    func start(_ spec: RunnerSpec, token: Secret) throws -> Duration? {
+        guard let container = engine.containers[spec.runner] else { throw SimulatedFailure(description: "no such service", isOutage: false) }
+        guard container.state == "created" else { return .zero }
+        container.registration = Int64(token.reveal())
+        container.state = "waiting"
+        if world.strikes("swarm without room", world.rates.failBefore) {
+            world.after(world.random.between(15_000, 120_000)) { self.place(container) }
+            return nil
+        }
+        return place(container)
+    }
+
+    @discardableResult
+    private func place(_ container: SimulatedEngine.Container) -> Duration? {
+        let ready = awaySince.indices.filter { awaySince[$0] == nil }
+        guard container.state == "waiting", nodes[container.spec.runner] == nil, let node = ready.isEmpty ? nil : ready[world.random.below(ready.count)]
+        else { return nil }
+        nodes[container.spec.runner] = node
+        let time = world.random.between(300, 20_000)
+        world.after(time) {
+            guard container.state == "waiting" else { return }
+            if self.awaySince[node] == nil { return self.engine.begin(container) }
+            // Told to start and not heard of since: it is stopped when the node is back.
+            container.state = "exited"
+            container.exitCode = 137
+        }
+        return time
+    }
+
+    func runs(_ runner: RunnerID) -> Bool { engine.containers[runner].map { ["running", "exited"].contains($0.state) } ?? false }
+
+    func signal(_ runner: RunnerID) {
+        guard let container = engine.containers[runner] else { return }
+        if isAway(runner) {
+            toBeStopped.insert(runner)
+        } else if container.state == "running" {
+            quit(container, asked: true)
+        } else if container.state == "waiting" {
+            engine.losePower(of: container)
+        }
+    }
+
+    /// Nothing ends it at once: it has all of its grace.
+    private func quit(_ container: SimulatedEngine.Container, asked: Bool = false) {
+        if asked { engine.signal(container.spec.runner) } else { engine.quit(container) }
+        world.after(container.spec.pool.stopTimeout) { if container.state == "running", !self.isAway(container.spec.runner) { self.kill(container) } }
+    }
+
+    private func kill(_ container: SimulatedEngine.Container) {
+        engine.losePower(of: container)
+        ended(container)
+    }
+
+    func remove(_ runner: RunnerID) throws {
+        guard let container = engine.containers[runner] else { return }
+        guard container.state == "running" else {
+            if container.state == "exited", isAway(runner) { return _ = removed.insert(runner) }
+            try engine.remove(runner)
+            return forget(runner)
+        }
+        engine.checkLogIsKept(of: container)
+        removed.insert(runner)
+        if isAway(runner) { return }
+        quit(container)
+        throw SimulatedFailure(description: "its task still stops", isOutage: false)
+    }
+
+    private func forget(_ runner: RunnerID) {
+        nodes[runner] = nil
+        removed.remove(runner)
+        toBeStopped.remove(runner)
+    }
+
+    /// The swarm hears of it, if its node is there.
+    func ended(_ container: SimulatedEngine.Container) {
+        let runner = container.spec.runner
+        if isAway(runner) { return }
+        if removed.contains(runner) {
+            engine.drop(container)
+            return forget(runner)
+        }
+        // Looked for every two seconds.
+        world.after(world.random.between(10, 5000)) { self.engine.tell(.exited(runner: runner, exitCode: container.exitCode)) }
+    }
+
+    func list() -> [DriverObject] {
+        engine.containers(of: .container).compactMap { container in
+            let runner = container.spec.runner
+            let isAway = isAway(runner)
+            if removed.contains(runner), isAway || container.state == "exited" { return nil }
+            let isOver = container.state == "exited" && !isAway
+            let isLost = isAway && nodes[runner].flatMap { awaySince[$0] }.map { world.now >= $0 + SimulatedHosts.lostAfter } == true
+            return DriverObject(
+                id: runner, runner: runner, running: !isOver && !isLost, started: !isOver && !isLost && container.state != "created",
+                exitCode: isOver ? container.exitCode : nil)
+        }
+    }
+
+    func lastOutput(of runner: RunnerID) throws -> [UInt8] {
+        if isAway(runner) {
+            // Nobody waits for a log that may never come.
+            engine.failedLogReads[runner] = 3
+            throw SimulatedFailure(description: "the node that has its log is away", isOutage: false)
+        }
+        return engine.lastOutput(of: runner)
+    }
+}
+
+/// A swarm as one life of the daemon calls it.
+final class SimulatedSwarmDriver: RunnerDriver, @unchecked Sendable {
+    private let world: World
+    private let engine: SimulatedEngine
+    private let swarm: SimulatedSwarm
+    private let life: Int
+
+    init(world: World, engine: SimulatedEngine, swarm: SimulatedSwarm) {
+        (self.world, self.engine, self.swarm) = (world, engine, swarm)
+        life = world.generation
+    }
+
+    private func call<T>(_ what: String, _ effect: @escaping () throws -> T) async throws -> T {
+        try await world.call(what, of: life, outage: engine.outage, effect)
+    }
+
+    func create(_ spec: RunnerSpec) async throws -> String { try await call("create") { [engine] in try engine.create(spec) } }
+    func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
+        guard let time = try await call("start", { [swarm] in try swarm.start(spec, token: credentials.token) }) else {
+            await world.pause(life, .seconds(20))
+            throw SimulatedFailure(description: "the swarm has no node for it", isOutage: false)
+        }
+        await world.pause(life, time + .milliseconds(300))
+        guard try await call("look at a task", { [swarm] in swarm.runs(spec.runner) }) else {
+            throw SimulatedFailure(description: "it does not run", isOutage: false)
+        }
+    }
+    func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { [swarm] in swarm.signal(runner) } }
+    func remove(_ remains: Remains) async throws { try await call("remove") { [swarm] in try swarm.remove(remains.runner) } }
+    func list() async throws -> [DriverObject] { try await call("list") { [swarm] in swarm.list() } }
+    func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
+        do { return try await call("log") { [swarm] in try swarm.lastOutput(of: runner) } } catch {
+            engine.failedLogReads[runner, default: 0] += 1
+            throw error
+        }
+    }
+    func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        AsyncThrowingStream { $0.finish() }
+    }
+    func events() -> AsyncStream<DriverEvent> { engine.events() }
+}

@@ -1,0 +1,103 @@
+import ControlModel
+import FakeGitLab
+import Foundation
+import TestBench
+import Testing
+
+/// A real swarm of three nodes.
+extension EndToEndTests {
+    /// One loses its power with jobs on it, is lost, and comes back.
+    @Test(.enabled(if: SwarmPark.isPossible, "makes networks as root, and needs docker.io and busybox-static"))
+    func jobsSpreadOverASwarmAndOneOfItsNodesIsLost() async throws {
+        let directory = "/tmp/autogit-swarm-\(getpid())"
+        let park = try await SwarmPark.start(script: "\(Self.root)/Tests/System/swarm.py", in: "\(directory)/nodes")
+        do {
+            try await loseANode(of: park, directory)
+        } catch {
+            await park.stop()
+            throw error
+        }
+        await park.stop()
+        try FileManager.default.removeItem(atPath: directory)
+    }
+
+    private func loseANode(of park: SwarmPark, _ directory: String) async throws {
+        for engine in park.engines { try await engine.ensureRunnerImage(recipe: "\(Self.root)/scripts/runner-image") }
+        let hold = "\(directory)/hold"
+        try FileManager.default.createDirectory(atPath: hold, withIntermediateDirectories: true)
+        let gitlab = try await FakeGitLabServer.start(address: "0.0.0.0", directory: "\(directory)/gitlab")
+        let url = gitlab.url.replacing("127.0.0.1", with: park.gateway)
+        await gitlab.instance.setURL(url)
+        let token = "glpat-swarm-\(UInt64.random(in: 0 ... .max))"
+        await gitlab.instance.add(AccessToken(secret: token, scopes: ["api"], isAdmin: true))
+        // The nodes share this machine's files: a job waits until it is let go.
+        let jobs = (1...6).map { "job\($0):\n  script: [\"until [ -e /hold/go ]; do sleep 0.2; done\"]\n  tags: [x]\n" }.joined()
+        let project = try await gitlab.instance.addProject(path: "root/swarm", pipelineFile: jobs)
+        let daemon = try DaemonUnderTest(
+            program: product("autogitd"), directory: "\(directory)/daemon", gitlab: url, token: token, engine: nil,
+            settings: park.settings + """
+                [[pool]]
+                name = "p"
+                tags = ["x"]
+                image = "\(TestEngine.runner)"
+                command = ["/usr/local/bin/autogit-python-runner"]
+                network = "host"
+                memory = "256MiB"
+                cpus = 0.5
+                max_runners = 6
+                cooldown = "2s"
+                mounts = ["\(hold):/hold"]
+                """)
+        try await daemon.start()
+        func host() async throws -> HostView? { try await daemon.get("/hosts", as: [HostView].self).first { $0.name == "swarm" } }
+        func until(_ what: String, _ holds: () async throws -> Bool) async throws {
+            let deadline = ContinuousClock.now + .seconds(300)
+            while try await !holds() {
+                guard ContinuousClock.now < deadline else { throw DaemonUnderTest.NotRunning(description: "not within five minutes: \(what)\n\(daemon.log)") }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+        let ids = try await gitlab.instance.createPipeline(project: project.id)
+        #expect(try await daemon.hasRunners { runners in runners.count == 6 && runners.allSatisfy { $0.status == "busy" } }, "\(daemon.log)")
+        let known = try await host()
+        #expect(known?.status == "ok" && known?.engine?.hasPrefix("Docker Swarm") == true && known?.nodes?.map(\.status) == ["ready", "ready", "ready"])
+        // A swarm spreads by the number of tasks.
+        for engine in park.engines { #expect(try await tasks(on: engine) == 2) }
+        #expect(try await park.engines[0].inspectsNoSecret("glrt-"), "a token is to be seen in what the swarm tells")
+
+        try await park.powerOff(3)
+        try await until("its jobs' runners are given up") { try await daemon.runners().count { $0.status == "busy" } == 4 }
+        try await until("the node is shown as away") { try await host()?.nodes?.map(\.status) == ["ready", "ready", "away"] }
+        try Data().write(to: URL(filePath: "\(hold)/go"))
+        let areOver = await gitlab.instance.wait(seconds: 300) { gitlab in ids.count { gitlab.jobs[$0]?.status == "success" } == 4 }
+        #expect(areOver, "what runs on the other nodes goes on\n\(daemon.log)")
+        let more = try await gitlab.instance.createPipeline(project: project.id)
+        let moreAreOver = await gitlab.instance.wait(seconds: 300) { gitlab in more.allSatisfy { gitlab.jobs[$0]?.status == "success" } }
+        #expect(moreAreOver, "two nodes do the work of three\n\(daemon.log)")
+
+        try await park.powerOn(3)
+        try await until("the node is back") { try await host()?.nodes?.map(\.status) == ["ready", "ready", "ready"] }
+        #expect(try await daemon.isEmptied(), "\(daemon.log)")
+        try await until("nothing of ours is on the node that was away") { try await tasks(on: park.engines[2]) == 0 }
+        await daemon.stop()
+        for path in ["/services", "/secrets", "/tasks"] {
+            #expect(try await park.engines[0].engine.call("GET", path).text.trimmingCharacters(in: .whitespacesAndNewlines) == "[]", "\(path) are left")
+        }
+        #expect(await gitlab.instance.runners.isEmpty)
+        await gitlab.stop()
+    }
+
+    private func tasks(on engine: TestEngine) async throws -> Int {
+        try await engine.engine.containers(labels: ["com.docker.swarm.service.name"]).count
+    }
+}
+
+extension TestEngine {
+    /// Whether a text is in nothing that a swarm's manager tells of it.
+    fileprivate func inspectsNoSecret(_ text: String) async throws -> Bool {
+        for path in ["/services", "/secrets", "/tasks", "/containers/json?all=true"] {
+            if try await engine.call("GET", path).text.contains(text) { return false }
+        }
+        return true
+    }
+}
