@@ -39,9 +39,10 @@ simulate: bootstrap
 mutations: bootstrap
 	@scripts/mutations
 
-# The daemon killed at random moments, with real containers: KILLS=n. With HOSTS=n instead: n jobs on three machines, two of which are cut off.
+# The daemon killed at random moments, with real containers: KILLS=n. With HOSTS=n instead: n jobs on three machines, two of which are cut off;
+# with SWARM=n on a swarm of three nodes, one of which loses its power.
 chaos: bootstrap
-	@scripts/chaos $(if $(HOSTS),--hosts $(HOSTS),--kills $(KILLS))
+	@scripts/chaos $(if $(SWARM),--swarm $(SWARM),$(if $(HOSTS),--hosts $(HOSTS),--kills $(KILLS)))
 
 # Broken input of all kinds from a seed: CASES=n in all, a night's worth by default.
 fuzz: bootstrap

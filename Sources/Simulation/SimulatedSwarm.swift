@@ -61,6 +61,7 @@ final class SimulatedSwarm {
         container.registration = Int64(token.reveal())
         container.state = "waiting"
         if world.strikes("swarm without room", world.rates.failBefore) {
+            // Unless the driver has given it up before.
             world.after(world.random.between(15_000, 120_000)) { self.place(container) }
             return nil
         }
@@ -82,6 +83,11 @@ final class SimulatedSwarm {
             container.exitCode = 137
         }
         return time
+    }
+
+    /// Has it not start any more.
+    func giveUp(_ runner: RunnerID) {
+        if let container = engine.containers[runner], container.state == "waiting", nodes[runner] == nil { engine.losePower(of: container) }
     }
 
     func runs(_ runner: RunnerID) -> Bool { engine.containers[runner].map { ["running", "exited"].contains($0.state) } ?? false }
@@ -183,6 +189,7 @@ final class SimulatedSwarmDriver: RunnerDriver, @unchecked Sendable {
     func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         guard let time = try await call("start", { [swarm] in try swarm.start(spec, token: credentials.token) }) else {
             await world.pause(life, .seconds(20))
+            try await call("stop") { [swarm] in swarm.giveUp(spec.runner) }
             throw SimulatedFailure(description: "the swarm has no node for it", isOutage: false)
         }
         await world.pause(life, time + .milliseconds(300))

@@ -61,7 +61,11 @@ public final class SwarmDriver: RunnerDriver {
         }
         guard isThere else { throw EngineError(status: 404, message: "the swarm has no service \(Runner.name(of: spec.runner)) any more") }
         defer { fetching.withLock { $0[spec.runner] = nil } }
-        try await waitUntilRunning(spec)
+        do { try await waitUntilRunning(spec) } catch let error as EngineError where !error.isOutage {
+            // What waits for a node would start once there is one, when nobody wants it any more.
+            try await engine.update(Runner.name(of: spec.runner)) { $0.stop() }
+            throw error
+        }
     }
 
     /// One each, for of one that a service has twice only the last's owner and mode count.

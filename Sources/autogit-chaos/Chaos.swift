@@ -24,6 +24,12 @@ struct Chaos: AsyncParsableCommand {
     @Option(help: "Jobs over three machines, two of which are cut off, in place of all else.")
     var hosts: Int?
 
+    @Option(help: "Jobs on a swarm of three nodes, one of which loses its power, in place of all else.")
+    var swarm: Int?
+
+    @Option(help: "The script that makes the swarm.")
+    var swarmScript = "Tests/System/swarm.py"
+
     @Option(help: "Seconds that one of the machines is cut off.")
     var outage = 300
 
@@ -85,6 +91,10 @@ struct Chaos: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let swarm {
+            if try await !SwarmChaos(daemon: daemon, recipe: recipe, script: swarmScript, jobs: swarm).run() { throw ExitCode(1) }
+            return
+        }
         if let hosts {
             if try await !HostsChaos(daemon: daemon, recipe: recipe, jobs: hosts, outage: .seconds(outage)).run() { throw ExitCode(1) }
             return

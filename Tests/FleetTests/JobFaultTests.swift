@@ -40,6 +40,32 @@ import Testing
         #expect(scene.events.filter { $0.kind == .jobFinished }.map(\.job?.status) == [.failed])
     }
 
+    /// Whoever reads of the runner wants to know what it took along.
+    @Test func aRunnerThatEndsInItsJobNamesIt() {
+        var scene = Scene()
+        scene.add("one")
+        scene.hook(Scene.seen(1, .running, runner: 100))
+        scene.events = []
+        scene.take(.heard(Scene.place, .exited(runner: "one", exitCode: 137)))
+        let told = scene.events.first { if case .exited = $0.kind { true } else { false } }
+        #expect(told?.job?.id == Scene.ref(1) && told?.runner?.id == "one")
+    }
+
+    /// With each runner that becomes idle the first of many jobs could be its next, and then GitLab gives it another.
+    @Test func whyAJobWaitsIsToldOnceAndNotWithEachRunnerThatItDidNotGet() {
+        var scene = Scene()
+        scene.queue(1)
+        func explain(_ reason: WaitingReason?) { _ = scene.take(.explained(reason.map { [Scene.ref(1): $0] } ?? [:])) }
+        func told() -> Int { scene.events.count { if case .jobWaits = $0.kind { true } else { false } } }
+        explain(.atMaximum(pool: "p", max: 1))
+        explain(nil)
+        explain(.atMaximum(pool: "p", max: 1))
+        #expect(told() == 1 && scene.state.jobs[Scene.ref(1)]?.job.waitingReason != nil)
+        explain(.gitlabAway("x"))
+        explain(.atMaximum(pool: "p", max: 1))
+        #expect(told() == 3)
+    }
+
     // MARK: Gone
 
     @Test func goneIsBelievedAfterTwoAnswersThatAreApart() {

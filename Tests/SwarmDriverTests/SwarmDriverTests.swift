@@ -131,10 +131,12 @@ final class LeapingClock: WallClock {
         double.setFate(.waits("no suitable node (insufficient resources on 2 nodes)"))
         let clock = LeapingClock()
         let began = clock.now()
-        let error = await #expect(throws: EngineError.self) { try await launch(driver(clock), spec()) }
+        let driver = driver(clock)
+        let error = await #expect(throws: EngineError.self) { try await launch(driver, spec()) }
         #expect(error?.message == "the swarm has no node for it: no suitable node (insufficient resources on 2 nodes)" && error?.isOutage == false)
         let waited = clock.now().milliseconds - began.milliseconds
         #expect((20_000...25_000).contains(waited), "\(waited)")
+        #expect(try await driver.list().map(\.running) == [false], "it does not start when there is a node")
     }
 
     @Test func aNodeThatCannotRunItIsNamed() async throws {
@@ -203,11 +205,17 @@ final class LeapingClock: WallClock {
 
     @Test func aStopBeforeAnyNodeTookItEndsIt() async throws {
         double.setFate(.waits("no suitable node (insufficient resources on 2 nodes)"))
-        let driver = driver()
-        _ = try? await launch(driver, spec())
-        #expect(try await driver.list().first?.running == true)
-        try await driver.signal("r1", "SIGQUIT")
-        #expect(try await driver.list().first?.running == false)
+        let stopper = driver()
+        let (asked, ask) = AsyncStream.makeStream(of: Void.self)
+        // Somebody else stops it while the start waits for a node.
+        let clock = LeapingClock { if $0 == 5 { ask.yield() } }
+        let stop = Task {
+            for await _ in asked { return try await stopper.signal("r1", "SIGQUIT") }
+        }
+        _ = try? await launch(driver(clock), spec())
+        try await stop.value
+        #expect(try await stopper.list().map(\.running) == [false])
+        #expect(double.placedTasks == 0)
     }
 
     @Test func anotherSignalIsRefusedAndNobodysIsNoError() async throws {

@@ -188,7 +188,7 @@ extension FleetEvent {
         case .leaving: ("leaving", runner?.reason)
         case .drained: ("drained", nil)
         case .startFailed(let why, _): ("failed", why)
-        case .exited(let text, _): ("exited", text)
+        case .exited(let text, _): ("exited", text + (job.map { ", and it had job \($0.id.id)" } ?? ""))
         case .ended: ("ended", runner?.reason)
         case .outOfMemory(let limit): ("out of memory", "a process was killed at the memory limit" + (limit.map { " of \($0 >> 20) MiB" } ?? ""))
         case .stuck(let why): ("stuck", why)

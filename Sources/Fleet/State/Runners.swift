@@ -145,7 +145,7 @@ extension FleetState {
         } else if runner.contactedAt == nil, !runner.isSpent, runner.phase <= .ready || runner.failed {
             fail(id, runner.failed ? runner.reason ?? text : "the runner \(text) before it made contact", as: .noContact, at: now)
         } else {
-            tell(.exited(text, expected: code == 0 || runner.isSpent), runner)
+            tell(.exited(text, expected: code == 0 || runner.isSpent), runner, job: runner.job.flatMap { jobs[$0]?.job })
             if let job = runner.job { jobs[job]?.askAt = now }
             update(id) { $0.ended("\(text) by itself", failed: code != 0, at: now) }
         }

@@ -268,12 +268,15 @@ extension FleetState {
         // A loop that stops plans nothing, and the reasons reported before remain true.
         guard isRecovered, !isStopping else { return }
         for (id, reason) in reasons where waiting[id] != reason {
-            guard let job = jobs[id]?.job else { continue }
+            let tracked = jobs[id]
+            guard let job = tracked?.job else { continue }
             let before = waiting[id]?.group
             guard before != reason.group || job.waitingReason == nil else { continue }
             jobs[id]?.job.waitingReason = reason.text
             save(.job(jobs[id]?.job ?? job))
-            if before != reason.group { tell(.jobWaits(reason), job: job) }
+            // A runner that becomes idle could be its own, until GitLab gives it another job: nothing new for whoever was told.
+            if tracked?.toldGroup != reason.group { tell(.jobWaits(reason), job: job) }
+            jobs[id]?.toldGroup = reason.group
         }
         for id in waiting.keys where reasons[id] == nil {
             guard jobs[id]?.job.waitingReason != nil else { continue }

@@ -18,6 +18,8 @@ public struct TrackedJob: Sendable {
     var refusals = 0
     /// While it waits nothing is started for it.
     var hold = Backoff()
+    /// The group of the reason why it waits that was told last.
+    var toldGroup: String?
     /// By the rule that it fits; nil where it fits none.
     var priority: Int?
 
