@@ -151,9 +151,10 @@ extension ServiceSpec {
             ContainerSpec: container,
             Resources: Resources(
                 Limits: .init(NanoCPUs: Int64(limits.cpus * 1e9), MemoryBytes: limits.memory > 0 ? limits.memory : nil, Pids: Int64(pool.pids)),
-                // All that it may use with its jobs, as in AutoGit's own budgets.
+                // Memory is all that it may use with its jobs, as in AutoGit's own budgets. CPUs are shared when they run short, so what counts of them is
+                // the job's: a runner waits for its job, and services for the job's questions.
                 Reservations: .init(
-                    NanoCPUs: Int64(pool.reservedCPUs * 1e9), MemoryBytes: pool.reservedMemory > 0 ? pool.reservedMemory : nil,
+                    NanoCPUs: Int64(pool.cpus * 1e9), MemoryBytes: pool.reservedMemory > 0 ? pool.reservedMemory : nil,
                     GenericResources: Self.generic(spec.gpus))),
             Placement: spec.equipment.architecture.map { Placement(Platforms: Self.platforms(for: $0)) },
             Networks: pool.network.map { [Network(Target: $0)] })

@@ -22,7 +22,10 @@ extension EndToEndTests {
     }
 
     private func loseANode(of park: SwarmPark, _ directory: String) async throws {
-        for engine in park.engines { try await engine.ensureRunnerImage(recipe: "\(Self.root)/scripts/runner-image") }
+        for engine in park.engines {
+            try await engine.ensureBusybox()
+            try await engine.ensureRunnerImage(recipe: "\(Self.root)/scripts/runner-image")
+        }
         let hold = "\(directory)/hold"
         try FileManager.default.createDirectory(atPath: hold, withIntermediateDirectories: true)
         let gitlab = try await FakeGitLabServer.start(address: "0.0.0.0", directory: "\(directory)/gitlab")
@@ -47,6 +50,20 @@ extension EndToEndTests {
                 max_runners = 6
                 cooldown = "2s"
                 mounts = ["\(hold):/hold"]
+
+                [[pool]]
+                name = "images"
+                tags = ["y"]
+                image = "\(TestEngine.runner)"
+                command = ["/usr/local/bin/autogit-test-runner", "run", "--config", "/run/autogit/config.toml"]
+                executor = "docker"
+                network = "host"
+                memory = "64MiB"
+                cpus = 0.5
+                cooldown = "2s"
+                [pool.docker]
+                image = "\(TestEngine.busybox)"
+                helper_image = "\(TestEngine.runner)"
                 """)
         try await daemon.start()
         func host() async throws -> HostView? { try await daemon.get("/hosts", as: [HostView].self).first { $0.name == "swarm" } }
@@ -57,6 +74,8 @@ extension EndToEndTests {
                 try await Task.sleep(for: .milliseconds(200))
             }
         }
+        try await aJobInItsOwnImage(on: park, gitlab, daemon)
+
         let ids = try await gitlab.instance.createPipeline(project: project.id)
         #expect(try await daemon.hasRunners { runners in runners.count == 6 && runners.allSatisfy { $0.status == "busy" } }, "\(daemon.log)")
         let known = try await host()
@@ -83,6 +102,18 @@ extension EndToEndTests {
         }
         #expect(await gitlab.instance.runners.isEmpty)
         await gitlab.stop()
+    }
+
+    /// Its runner has the node's own engine make it.
+    private func aJobInItsOwnImage(on park: SwarmPark, _ gitlab: FakeGitLabServer, _ daemon: DaemonUnderTest) async throws {
+        let file = "own:\n  image: \(TestEngine.busybox)\n  script: [\"test ! -e /etc/os-release\", \"echo in its own image\"]\n  tags: [y]\n"
+        let project = try await gitlab.instance.addProject(path: "root/images", pipelineFile: file)
+        let ids = try await gitlab.instance.createPipeline(project: project.id)
+        let isOver = await gitlab.instance.wait(seconds: 300) { gitlab in ids.allSatisfy { gitlab.jobs[$0]?.isOver == true } }
+        let job = await gitlab.instance.jobs[ids[0]]
+        #expect(isOver && job?.status == "success" && job?.traceText.contains("in its own image") == true, "\(job?.traceText ?? "")\n\(daemon.log)")
+        #expect(try await daemon.isEmptied(), "\(daemon.log)")
+        for engine in park.engines { #expect(try await engine.madeForJobs() == []) }
     }
 
     private func tasks(on engine: TestEngine) async throws -> Int {

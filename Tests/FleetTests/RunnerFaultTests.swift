@@ -374,6 +374,20 @@ import Testing
         #expect(!scene.plan().contains { if case .remove = $0 { true } else { false } })
     }
 
+    /// A swarm that had no node for it says so with the start; that it is gone tells nobody what to do.
+    @Test func whyARunnerNeverRanIsWhatItsStartSaid() {
+        var scene = Scene()
+        scene.take(.decided(.launch("one", pool: "p", job: nil)))
+        scene.take(.launching("one", .registered(100, shortToken: nil)))
+        scene.take(.launching("one", .created("c-one")))
+        scene.take(.launching("one", .startUnclear(Trouble("the swarm has no node for it", isOutage: false))))
+        scene.take(.done(.launch("one", pool: "p", job: nil), .success(.done)))
+        scene.pass(.seconds(1))
+        look(&scene, [DriverObject(id: "c-one", runner: "one", running: false, started: false, exitCode: nil)])
+        #expect(scene.phase("one") == .ended && scene.state.runners["one"]?.reason == "the swarm has no node for it")
+        #expect(scene.told { $0 == .startFailed("the swarm has no node for it", .noContact) })
+    }
+
     @Test func aStartThatAnEarlierLifeBeganIsFoundOrGivenUp() {
         var scene = Scene()
         scene.add("one", .requested, gitlab: 1)

@@ -143,7 +143,9 @@ extension FleetState {
             tell(.exited(text, expected: true), runner)
             update(id) { $0.ended(text, failed: false, at: now) }
         } else if runner.contactedAt == nil, !runner.isSpent, runner.phase <= .ready || runner.failed {
-            fail(id, runner.failed ? runner.reason ?? text : "the runner \(text) before it made contact", as: .noContact, at: now)
+            // One that never ran has no code, and whoever was to start it knows why.
+            let why = code == nil ? progress[id]?.startTrouble : nil
+            fail(id, runner.failed ? runner.reason ?? text : why ?? "the runner \(text) before it made contact", as: .noContact, at: now)
         } else {
             tell(.exited(text, expected: code == 0 || runner.isSpent), runner, job: runner.job.flatMap { jobs[$0]?.job })
             if let job = runner.job { jobs[job]?.askAt = now }
