@@ -126,7 +126,7 @@ extension FleetState {
         pools[index].succeeded(on: runner.place.host)
     }
 
-    /// Its process is over, or is not there.
+    /// Its process is over, or is not there, for which the start that failed knows a reason.
     mutating func exited(_ id: RunnerID, code: Int?, at now: Timestamp) {
         guard let runner = runners[id], runner.phase < .ended else { return }
         guard runner.phase > .requested else {
@@ -143,9 +143,8 @@ extension FleetState {
             tell(.exited(text, expected: true), runner)
             update(id) { $0.ended(text, failed: false, at: now) }
         } else if runner.contactedAt == nil, !runner.isSpent, runner.phase <= .ready || runner.failed {
-            // One that never ran has no code, and whoever was to start it knows why.
-            let why = code == nil ? progress[id]?.startTrouble : nil
-            fail(id, runner.failed ? runner.reason ?? text : why ?? "the runner \(text) before it made contact", as: .noContact, at: now)
+            let why = (code == nil ? progress[id]?.startTrouble : nil) ?? "the runner \(text) before it made contact"
+            fail(id, runner.failed ? runner.reason ?? text : why, as: .noContact, at: now)
         } else {
             tell(.exited(text, expected: code == 0 || runner.isSpent), runner, job: runner.job.flatMap { jobs[$0]?.job })
             if let job = runner.job { jobs[job]?.askAt = now }
