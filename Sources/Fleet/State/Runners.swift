@@ -1,7 +1,5 @@
 /// The lives of runners.
 extension FleetState {
-    // MARK: Decisions
-
     mutating func decide(_ action: Action, at now: Timestamp) {
         if let key = action.key { inFlight.insert(key) }
         switch action {
