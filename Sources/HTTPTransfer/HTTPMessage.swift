@@ -14,6 +14,8 @@ public struct HTTPRequest: Sendable {
     public var caFile: String?
     /// Who we are, for servers that want to know; nil for nobody.
     public var clientCertificate: ClientCertificate?
+    /// The same as `caFile` and `clientCertificate`, for whoever has the texts in place of files; they come first.
+    public var pem = PEM()
     /// Bound on the whole exchange; nil for streams that never end.
     public var timeout: Duration?
     /// The largest body that `HTTPClient.send` accepts, in bytes; a larger one is a `TransferError` of the kind `.tooLarge`.
@@ -44,6 +46,28 @@ public struct ClientCertificate: Sendable, Equatable {
         self.certificate = certificate
         self.key = key
     }
+}
+
+/// Certificates and a key as texts in PEM, which then needn't be written to a disk.
+public struct PEM: Sendable, Equatable {
+    /// Who may have signed the server's certificate; nil for `HTTPRequest.caFile`.
+    public var authorities: [UInt8]?
+    /// Who we are; nil for `HTTPRequest.clientCertificate`.
+    public var certificate: [UInt8]?
+    /// The certificate's key, without a passphrase.
+    public var key: [UInt8]?
+    /// Nothing: the files count.
+    public init(authorities: [UInt8]? = nil, certificate: [UInt8]? = nil, key: [UInt8]? = nil) {
+        self.authorities = authorities
+        self.certificate = certificate
+        self.key = key
+    }
+}
+
+/// It prints as nothing: the key is a secret.
+extension PEM: CustomStringConvertible, CustomReflectable {
+    public var description: String { "(not shown)" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// An answer, of whatever status.

@@ -62,6 +62,11 @@ final class Transfer: @unchecked Sendable {
             autogit_curl_setopt_string(easy, CURLOPT_SSLCERT, ours.certificate)
             autogit_curl_setopt_string(easy, CURLOPT_SSLKEY, ours.key)
         }
+        for (option, text) in [
+            (CURLOPT_CAINFO_BLOB, request.pem.authorities), (CURLOPT_SSLCERT_BLOB, request.pem.certificate), (CURLOPT_SSLKEY_BLOB, request.pem.key),
+        ] {
+            _ = text?.withUnsafeBytes { autogit_curl_setopt_blob(easy, option, $0.baseAddress, $0.count) }
+        }
         if let body = request.body {
             autogit_curl_setopt_long(easy, CURLOPT_POSTFIELDSIZE, body.count)
             body.withUnsafeBytes { bytes in
