@@ -1,27 +1,27 @@
 import FoundationEssentials
 
-/// What JSON and YAML have in common, as far as CDI specifications go: no difference is made between numbers, truth values and strings.
-indirect enum PlainTree: Equatable, Sendable {
+/// What JSON and YAML have in common, as far as CDI specifications and kubeconfigs go: no difference is made between numbers, truth values and strings.
+package indirect enum PlainTree: Equatable, Sendable {
     case scalar(String)
     case list([PlainTree])
     case map([String: PlainTree])
     /// JSON's null, and a key of YAML without a value.
     case nothing
 
-    subscript(key: String) -> PlainTree? {
+    package subscript(key: String) -> PlainTree? {
         if case .map(let map) = self { map[key] } else { nil }
     }
-    var text: String? {
+    package var text: String? {
         if case .scalar(let text) = self { text } else { nil }
     }
     /// The elements of a list; of anything else, none.
-    var elements: [PlainTree] {
+    package var elements: [PlainTree] {
         if case .list(let list) = self { list } else { [] }
     }
 }
 
 extension PlainTree: Decodable {
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .nothing
@@ -40,6 +40,6 @@ extension PlainTree: Decodable {
 }
 
 /// A text that can't be read, and why, in words that follow a file's name.
-struct Malformed: Error, Equatable {
-    var reason: String
+package struct Malformed: Error, Equatable {
+    package var reason: String
 }

@@ -1,8 +1,9 @@
-/// Reads the part of YAML that programs write CDI specifications in (`nvidia-ctk cdi generate`, by go-yaml): maps and lists in lines with
-/// indentation, plain and quoted scalars of one line, and short lists in brackets. Anything else is refused by name of its line, never guessed.
+/// Reads the part of YAML that programs write CDI specifications (`nvidia-ctk cdi generate`) and kubeconfigs (`kubectl`) in, by go-yaml: maps and
+/// lists in lines with indentation, plain and quoted scalars of one line, and short lists in brackets. Anything else is refused by name of its
+/// line, never guessed.
 ///
 /// Not Yams, which the simulated GitLab uses: it imports all of Foundation, whose tables of languages alone are larger than the whole package.
-struct PlainYAML {
+package struct PlainYAML {
     private struct Line {
         var number: Int
         var indent: Int
@@ -14,7 +15,7 @@ struct PlainYAML {
     private var next = 0
 
     /// - Throws: `Malformed`
-    static func read(_ text: String) throws -> PlainTree {
+    package static func read(_ text: String) throws -> PlainTree {
         var reader = try PlainYAML(text)
         guard let first = reader.lines.first else { return .nothing }
         let tree = try reader.node(first.indent, depth: 0)
