@@ -48,7 +48,7 @@ public struct RunnerConfiguration: Sendable {
         let access = credentials.access
         var section: [String: RunnerSetting] = [
             "name": .string(Runner.name(of: spec.runner)), "url": .string(access.url), "token": .string(credentials.token.reveal()),
-            "executor": .string(pool.executor.rawValue),
+            "executor": .string(place.executor(of: pool)),
         ]
         if access.certificates != nil { section["tls-ca-file"] = .string(RunnerFiles.certificates) }
         if let url = access.cloneURL { section["clone_url"] = .string(url) }
@@ -57,6 +57,10 @@ public struct RunnerConfiguration: Sendable {
         section["environment"] = Self.list(environment.map { "\($0.key)=\($0.value)" }.sorted())
         if pool.cache.kind == .s3 { section["cache"] = .table(Self.bucket(pool.cache.s3)) }
         switch pool.executor {
+        case .docker where place.pods != nil:
+            guard let pods = place.pods else { break }
+            section["kubernetes"] = .table(pods.table(for: spec))
+            if pods.gpu != nil { section["feature_flags"] = .table(["FF_USE_ADVANCED_POD_SPEC_CONFIGURATION": .flag(true)]) }
         case .docker:
             section["docker"] = .table(docker)
             // Podman has no links, by which services are reached otherwise.
@@ -142,10 +146,10 @@ public struct RunnerConfiguration: Sendable {
         spec.pool.cacheVolume.map { ["\($0.name(instance: spec.instance)):\(cacheDirectory)"] } ?? []
     }
 
-    private static func list(_ texts: [String]) -> RunnerSetting { .array(texts.map(RunnerSetting.string)) }
+    static func list(_ texts: [String]) -> RunnerSetting { .array(texts.map(RunnerSetting.string)) }
 
     /// Without an exponent or a needless fraction.
-    private static func text(_ number: Double) -> String { number == number.rounded() ? "\(Int(number))" : "\(number)" }
+    static func text(_ number: Double) -> String { number == number.rounded() ? "\(Int(number))" : "\(number)" }
 }
 
 extension TOMLTable {

@@ -24,7 +24,7 @@ public enum RunnerFiles {
             File(name: "url", content: credentials.access.url + "\n"),
             File(name: "token", content: credentials.token.reveal() + "\n"),
             File(name: "name", content: Runner.name(of: spec.runner) + "\n"),
-            File(name: "executor", content: spec.pool.executor.rawValue + "\n"),
+            File(name: "executor", content: place.executor(of: spec.pool) + "\n"),
             File(name: "config.toml", content: RunnerConfiguration(spec, credentials, place).text),
         ]
         if let certificates = credentials.access.certificates { files.append(File(name: "ca.crt", content: certificates)) }
@@ -41,6 +41,12 @@ public struct RunnerSurroundings: Sendable, Equatable {
     /// How the engine is to give jobs' containers the runner's GPUs.
     public var gpus: JobGPUs
 
+    /// How the jobs' pods are made, for runners in a cluster with an executor that makes containers; nil elsewhere.
+    public var pods: JobPods?
+
+    /// The executor as gitlab-runner calls it.
+    func executor(of pool: Pool) -> String { pods != nil && pool.executor == .docker ? "kubernetes" : pool.executor.rawValue }
+
     /// GPUs in the words of `[runners.docker]`.
     public struct JobGPUs: Sendable, Equatable {
         /// Device nodes.
@@ -56,7 +62,8 @@ public struct RunnerSurroundings: Sendable, Equatable {
         }
     }
 
-    public init(engineSocket: String? = nil, shellFolder: String? = nil, gpus: JobGPUs = JobGPUs()) {
+    public init(engineSocket: String? = nil, shellFolder: String? = nil, gpus: JobGPUs = JobGPUs(), pods: JobPods? = nil) {
+        self.pods = pods
         self.engineSocket = engineSocket
         self.shellFolder = shellFolder
         self.gpus = gpus

@@ -82,6 +82,11 @@ public struct Pool: Sendable, Equatable {
         get { details.choice }
         set { details = details.with(choice: newValue) }
     }
+    /// What its runners are given in a cluster; says nothing on another engine.
+    public var kubernetes: KubernetesPool {
+        get { details.kubernetes }
+        set { details = details.with(kubernetes: newValue) }
+    }
     /// One reference in place of many: the planner copies pools, and reads only the schedules.
     private var details: Details
 
@@ -91,11 +96,13 @@ public struct Pool: Sendable, Equatable {
         let runnerSettings: [String: RunnerSetting]
         let schedules: [Schedule]
         let choice: HostChoice
+        let kubernetes: KubernetesPool
 
         init(
             docker: DockerExecutor = DockerExecutor(), cache: JobCache = JobCache(), runnerSettings: [String: RunnerSetting] = [:], schedules: [Schedule] = [],
-            choice: HostChoice = HostChoice()
+            choice: HostChoice = HostChoice(), kubernetes: KubernetesPool = KubernetesPool()
         ) {
+            self.kubernetes = kubernetes
             self.choice = choice
             self.docker = docker
             self.cache = cache
@@ -105,17 +112,17 @@ public struct Pool: Sendable, Equatable {
 
         func with(
             docker: DockerExecutor? = nil, cache: JobCache? = nil, runnerSettings: [String: RunnerSetting]? = nil, schedules: [Schedule]? = nil,
-            choice: HostChoice? = nil
+            choice: HostChoice? = nil, kubernetes: KubernetesPool? = nil
         ) -> Details {
             Details(
                 docker: docker ?? self.docker, cache: cache ?? self.cache, runnerSettings: runnerSettings ?? self.runnerSettings,
-                schedules: schedules ?? self.schedules, choice: choice ?? self.choice)
+                schedules: schedules ?? self.schedules, choice: choice ?? self.choice, kubernetes: kubernetes ?? self.kubernetes)
         }
 
         static func == (a: Details, b: Details) -> Bool {
             a === b
                 || (a.docker == b.docker && a.cache == b.cache && a.runnerSettings == b.runnerSettings && a.schedules == b.schedules
-                    && a.choice == b.choice)
+                    && a.choice == b.choice && a.kubernetes == b.kubernetes)
         }
     }
     /// The time between two of an idle runner's requests for a job, at least 50 ms.
