@@ -65,6 +65,10 @@ let package = Package(
             name: "SwarmDriver",
             dependencies: ["ContainerDriver", "Fleet", "HTTPTransfer", "RunnerConfiguration", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
+        .target(
+            name: "KubernetesDriver",
+            dependencies: ["Fleet", "HTTPTransfer", "HostProbe", "RunnerConfiguration", "Threads", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: ours),
         .target(name: "Selftest", dependencies: ["ControlModel", "Fleet", "GitLab", "HTTPTransfer"], swiftSettings: ours),
         .target(name: "RunnerConfiguration", dependencies: ["Fleet", "TOMLKit"], swiftSettings: ours),
         .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
@@ -233,6 +237,13 @@ let package = Package(
             name: "SwarmDriverTests",
             dependencies: [
                 "SwarmDriver", "ContainerDriver", "Fleet", "HTTPTransfer", "RunnerConfiguration", "TestBench", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: ours),
+        .testTarget(
+            name: "KubernetesDriverTests",
+            dependencies: [
+                "KubernetesDriver", "FakeGitLab", "Fleet", "HTTPTransfer", "RunnerConfiguration", "TestBench", "Threads",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: ours),
         .testTarget(

@@ -1,0 +1,62 @@
+import Fleet
+import Foundation
+import HTTPTransfer
+import Logging
+import Synchronization
+import TestBench
+import Testing
+
+@testable import KubernetesDriver
+
+/// A clock on which time only passes while somebody waits, and then at once.
+final class StepClock: WallClock {
+    private let time = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
+    let pauses = Happenings<Duration>()
+
+    func now() -> Timestamp { time.withLock { $0 } }
+
+    func sleep(for time: Duration) async throws {
+        try Task.checkCancellation()
+        self.time.withLock { $0 = $0 + time }
+        pauses.note(time)
+        await Task.yield()
+    }
+}
+
+/// A driver before a double.
+struct Bench {
+    let cluster: ClusterDouble
+    let clock = StepClock()
+    let driver: KubernetesDriver
+
+    init() throws {
+        cluster = try ClusterDouble()
+        driver = Bench.driver(KubeAPI(cluster.access, http: HTTPClient(), clock: clock), clock)
+    }
+
+    static func driver(_ api: KubeAPI, _ clock: StepClock, instance: String = "abc123") -> KubernetesDriver {
+        KubernetesDriver(api, instance: instance, clock: clock, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+    }
+
+    static func spec(_ runner: RunnerID = "abcd2345", _ change: (inout Pool) -> Void = { _ in }) -> RunnerSpec {
+        var pool = Pool(name: "-a pool's name_")
+        pool.image = "registry.example/runner:1"
+        change(&pool)
+        return RunnerSpec(runner: runner, instance: "abc123", pool: pool)
+    }
+
+    static let credentials = RunnerCredentials(RunnerAccess(url: "https://gitlab.example"), token: Secret("glrt-0123456789abcdefghij"))
+
+    /// Makes a runner and lets it run.
+    @discardableResult
+    func launch(_ spec: RunnerSpec = Bench.spec()) async throws -> String {
+        let id = try await driver.create(spec)
+        try await driver.start(spec, credentials: Self.credentials)
+        return id
+    }
+
+    func failure(_ body: () async throws -> Void) async throws -> KubernetesError {
+        do { try await body() } catch { return try #require(error as? KubernetesError, "\(error)") }
+        throw CocoaError(.featureUnsupported)
+    }
+}
