@@ -3,10 +3,11 @@
 
     python3 -m venv V && V/bin/pip install kubernetes-validate kmock
     swift build --build-tests
-    V/bin/python Tests/System/kubernetes_driver.py [bodies] [kmock]
+    V/bin/python Tests/System/kubernetes_driver.py [bodies] [kmock] [hook]
 
 `bodies` runs the driver's tests so that every body that the driver sends is written down, and validates each against the strict schemas of every
-version of Kubernetes that the package has from 1.26 on. `kmock` runs the driver against kmock over HTTP. Both need nothing from the network.
+version of Kubernetes that the package has from 1.26 on. `kmock` runs the driver against kmock over HTTP. `hook` runs the stop hook of a pod's body
+beside a process with the number 1, in a PID namespace, with the shells that are installed; it wants root. None needs the network.
 
 What kmock 0.8 can't show, so that it is stood in for here or left to the tests' own double: it gives objects no uid and no resourceVersion, has no
 label selectors, lists without versions, no controllers, no node, no rules about what may be changed, and a watch that always begins with everything.
@@ -17,6 +18,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -107,6 +109,30 @@ def check_bodies():
     print(f"kubernetes_driver.py: valid in Kubernetes {'.'.join(map(str, versions()[0]))} to {'.'.join(map(str, versions()[-1]))}: {words}")
 
 
+# The first process of a container: it takes its time on QUIT, and tells by its exit code if another signal came.
+FIRST = "trap 'sleep 2; exit 7' QUIT; trap 'exit 9' TERM; echo up; while :; do sleep 0.2; done"
+
+
+def check_hook():
+    with tempfile.TemporaryDirectory() as folder:
+        run_tests("KubernetesDriverTests.BodiesTests", AUTOGIT_KUBERNETES_BODIES=folder)
+        job = json.load(open(glob.glob(folder + "/plain-*-POST-jobs.json")[0], encoding="utf-8"))
+    hook = job["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    shells = [shell for shell in (["dash"], ["bash"], ["busybox", "sh"]) if shutil.which(shell[0])]
+    for shell in shells:
+        outer = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", *shell, "-c", FIRST], stdout=subprocess.PIPE, text=True)
+        if outer.stdout.readline() != "up\n":
+            sys.exit("kubernetes_driver.py: no PID namespace can be made here: run it as root")
+        with open(f"/proc/{outer.pid}/task/{outer.pid}/children", encoding="ascii") as children:
+            first = children.read().split()[0]
+        done = subprocess.run(["nsenter", "--target", first, "--pid", "--mount", *shell, *hook[1:]], timeout=60)
+        code = outer.wait(timeout=60)
+        # The hook is killed with the namespace: it lasts until the process is gone, so that no TERM comes before.
+        if code != 7 or done.returncode not in (-9, 137):
+            sys.exit(f"kubernetes_driver.py: with {shell[0]} the process ended by {code} and the hook by {done.returncode}")
+    print(f"kubernetes_driver.py: the stop hook works with {', '.join(shell[0] for shell in shells)}")
+
+
 async def serve_kmock(ready):
     import aiohttp
     import kmock
@@ -158,8 +184,10 @@ async def check_kmock():
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["bodies", "kmock"]
+    wanted = sys.argv[1:] or ["bodies", "kmock", "hook"]
     if "bodies" in wanted:
         check_bodies()
     if "kmock" in wanted:
         asyncio.run(check_kmock())
+    if "hook" in wanted:
+        check_hook()
