@@ -1,5 +1,5 @@
 /// JSON of any shape, for what is passed on as it is.
-public indirect enum JSONValue: Sendable, Equatable {
+indirect enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -23,7 +23,7 @@ public indirect enum JSONValue: Sendable, Equatable {
 
 extension JSONValue: Codable {
     /// - Throws: `DecodingError` for numbers beyond a double.
-    public init(from decoder: any Decoder) throws {
+    init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
@@ -43,7 +43,7 @@ extension JSONValue: Codable {
     }
 
     /// As it was read, but for the order of an object's members.
-    public func encode(to encoder: any Encoder) throws {
+    func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .null: try container.encodeNil()
