@@ -8,7 +8,7 @@ SANITIZER ?= thread
 CASES ?= 1000000
 SCENARIO ?= 1
 
-.PHONY: all build release check test test-system simulate mutations chaos fuzz sanitize demo bench deb bootstrap format clean
+.PHONY: all build release check test test-system simulate mutations chaos kubernetes fuzz sanitize demo bench deb bootstrap format clean
 
 all: build
 
@@ -43,6 +43,10 @@ mutations: bootstrap
 # with SWARM=n on a swarm of three nodes, one of which loses its power.
 chaos: bootstrap
 	@scripts/chaos $(if $(SWARM),--swarm $(SWARM),$(if $(HOSTS),--hosts $(HOSTS),--kills $(KILLS)))
+
+# What is sent to Kubernetes, against its schemas and a server of its API from PyPI.
+kubernetes: bootstrap
+	@scripts/kubernetes
 
 # Broken input of all kinds from a seed: CASES=n in all, a night's worth by default.
 fuzz: bootstrap

@@ -114,7 +114,8 @@ let package = Package(
             dependencies: [
                 "Doctor", "HostTools", "Setup", "Settings", "ControlModel", "Coordinator", "WebAPI", "GitLab", "ContainerDriver", "ScopeDriver", "Store",
                 "Fleet",
-                "HostProbe", "Telemetry", "HTTPTransfer", "Notify", "Selftest", "SSHForward", "SwarmDriver", "Systemd", "CSystemd", "Threads",
+                "HostProbe", "Telemetry", "HTTPTransfer", "Notify", "Selftest", "SSHForward", "SwarmDriver", "KubernetesDriver", "Systemd", "CSystemd",
+                "Threads",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

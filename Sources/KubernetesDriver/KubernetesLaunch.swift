@@ -9,7 +9,7 @@ extension KubernetesDriver {
     /// - Returns: the Job's uid.
     /// - Throws: `KubernetesError`, also for a pool with settings that a cluster can't carry out.
     public func create(_ spec: RunnerSpec) async throws -> String {
-        let obstacles = KubernetesLimits.obstacles(to: spec.pool)
+        let obstacles = spec.pool.obstaclesInCluster
         if !obstacles.isEmpty {
             throw KubernetesError(message: "the pool \(spec.pool.name) can't be run by Kubernetes: \(obstacles.joined(separator: "; "))", isOutage: false)
         }
@@ -42,7 +42,7 @@ extension KubernetesDriver {
         var spec = spec
         // A cluster has no volume that the jobs of a pool share.
         if spec.pool.cache.kind == .volume { spec.pool.cache = JobCache(.none) }
-        let pods = JobPods(namespace: api.access.namespace, nodeSelector: PodTemplate.nodeSelector(spec.pool), gpu: spec.jobGPUs)
+        let pods = JobPods(namespace: api.access.namespace, nodeSelector: PodTemplate.nodeSelector(spec), gpu: spec.jobGPUs)
         var texts = Dictionary(Self.files.map { ($0, "") }) { $1 }
         for file in RunnerFiles.contents(for: spec, credentials, in: RunnerSurroundings(pods: pods)) { texts[file.name] = file.content }
         return texts

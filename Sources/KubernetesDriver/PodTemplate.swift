@@ -145,16 +145,17 @@ struct PodTemplate: Encodable, Sendable {
         spec = Spec(
             terminationGracePeriodSeconds: max(1, pool.stopTimeout.milliseconds / 1000),
             automountServiceAccountToken: pool.executor == .docker, serviceAccountName: pool.executor == .docker ? pool.kubernetes.serviceAccount : nil,
-            nodeSelector: Self.nodeSelector(pool), tolerations: tolerations.isEmpty ? nil : tolerations, securityContext: security, containers: [container],
+            nodeSelector: Self.nodeSelector(runner), tolerations: tolerations.isEmpty ? nil : tolerations, securityContext: security, containers: [container],
             volumes: [
                 Volume(name: "folder", emptyDir: Volume.Empty()), Volume(name: "files", secret: Volume.SecretFiles(secretName: name)),
             ])
     }
 
     /// Where its pods, and those of its jobs, may run. Nodes are labelled with Go's names.
-    static func nodeSelector(_ pool: Pool) -> [String: String] {
+    static func nodeSelector(_ runner: RunnerSpec) -> [String: String] {
         var selector = ["kubernetes.io/os": "linux"]
-        if let architecture = pool.hardware.architecture { selector["kubernetes.io/arch"] = architecture.rawValue }
+        // Of a pool that asks for none it is that of most nodes, for its image has only one.
+        if let architecture = runner.pool.hardware.architecture ?? runner.equipment.architecture { selector["kubernetes.io/arch"] = architecture.rawValue }
         return selector
     }
 

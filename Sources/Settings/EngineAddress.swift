@@ -13,13 +13,15 @@ public enum EngineAddress: Sendable, Equatable {
     case tcp(String, Int, tls: EngineTLS?)
     /// A swarm: the socket of one of its managers, on this machine, as for `unix`.
     case swarm(String)
+    /// A Kubernetes cluster.
+    case kubernetes(KubernetesPlace)
 
     /// The engine's socket on its own machine, where the address says so.
     var socket: String? {
         switch self {
         case .unix(let path), .swarm(let path): path
         case .ssh(let url): url.dropFirst("ssh://".count).firstIndex(of: "/").map { String(url[$0...]) }
-        case .usual, .tcp: nil
+        case .usual, .tcp, .kubernetes: nil
         }
     }
 
@@ -30,12 +32,13 @@ public enum EngineAddress: Sendable, Equatable {
 }
 
 extension EngineAddress: CustomStringConvertible {
-    /// As the configuration writes it; the files of TLS have keys of their own there.
+    /// As the configuration writes it; the files of TLS, and where a cluster is, have keys of their own there.
     public var description: String {
         switch self {
         case .usual: "as [engine] says"
         case .unix(let path): "unix://\(path)"
         case .swarm(let path): "\(Self.swarmScheme)\(path)"
+        case .kubernetes: "kubernetes"
         case .ssh(let url): url
         case .tcp(let host, let port, _): host.contains(":") ? "tcp://[\(host)]:\(port)" : "tcp://\(host):\(port)"
         }
@@ -50,19 +53,21 @@ extension EngineAddress {
 
     /// What `init` takes, but for lengths and the range of a port.
     static let pattern =
-        "^((swarm\\+)?unix:///\(pathCharacter)+|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?\(hostPattern)(:[0-9]+)?(/\(pathCharacter)+)?|tcp://\(hostPattern):[0-9]+)$"
+        "^(kubernetes|(swarm\\+)?unix:///\(pathCharacter)+|ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?\(hostPattern)(:[0-9]+)?(/\(pathCharacter)+)?|tcp://\(hostPattern):[0-9]+)$"
     private static let swarmScheme = "swarm+unix://"
     private static let pathCharacter = #"[^\s:?#%]"#
     private static let hostPattern = #"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"#
 
     /// From a text of the configuration; `tcp` is without TLS.
     init(_ text: String) throws(Complaint) {
-        let forms = "expected unix:///PATH, ssh://[USER@]HOST[:PORT][/PATH], tcp://HOST:PORT or swarm+unix:///PATH, for example ssh://user@desktop1"
+        let forms = "expected unix:///PATH, ssh://[USER@]HOST[:PORT][/PATH], tcp://HOST:PORT, swarm+unix:///PATH or kubernetes, for example ssh://user@desktop1"
         if text.wholeMatch(of: /[^\/]*\/\/[^\/@]*:.*@.*/) != nil {
             throw Complaint(message: "must not contain a password: ssh logs in with a key, and tcp with a certificate (tls_cert)")
         }
         let wrong = Complaint(message: "\"\(text)\" is not the address of an engine; \(forms)")
-        if text.hasPrefix("unix://") {
+        if text == "kubernetes" {
+            self = .kubernetes(KubernetesPlace())
+        } else if text.hasPrefix("unix://") {
             let path = String(text.dropFirst("unix://".count))
             if let complaint = Self.complaint(aboutSocket: path) { throw Complaint(message: "\(complaint), as in unix:///run/podman/podman.sock") }
             self = .unix(path)

@@ -31,6 +31,8 @@ extension EngineAddress {
     /// As it was remembered of a host that the configuration does not have any more; nil for what this version can't read. Files of TLS were not.
     public init?(remembered text: String) {
         guard let address = try? EngineAddress(text) else { return nil }
+        // Nor was where a cluster is.
+        if case .kubernetes = address { return nil }
         self = address
     }
 }

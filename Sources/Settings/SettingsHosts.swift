@@ -9,37 +9,39 @@ extension SettingsSchema {
     static let hostSection = "host"
 
     /// The keys of `[[host]]`.
-    public static let host: [SettingKey<HostDraft>] = [
-        .string("name", \.name, example: .string("desktop1"), pattern: wordPattern, "of a machine; \"local\" is this one") {
-            isName($0) ? nil : "\"\($0)\" is not a valid name: use 1 to 32 lower-case letters, digits and hyphens, for example desktop1"
-        },
-        SettingKey(
-            "engine", "or unix:///PATH, tcp://HOST:PORT or swarm+unix:///PATH; of \"local\" it is that of [engine]", .string().matching(EngineAddress.pattern),
-            example: .string("ssh://user@desktop1"),
-            read: { reader, section, host in
-                guard let text = reader.string(section, "engine") else { return }
-                do throws(EngineAddress.Complaint) { host.engine = try EngineAddress(text) } catch { reader.fail(section, "engine", error.message) }
-            }, show: { $0.engine == .usual ? .none : .string($0.engine.description) }),
-        .size("memory", \.memory, example: 56 << 30, "the most that its runners' memory limits may add up to"),
-        .number("cpus", \.cpus, example: 8, "the most that its runners' CPU limits may add up to"),
-        .strings("labels", \.labels, example: ["fast"], of: .string().matching(wordPattern), "words by which pools may name it, too", check: wordComplaint),
-        .counts("resources", \.resources, example: ["usb-jtag": 1], "how many it has of what a runner takes for itself, see needs"),
-        .duration("lost_after", \.lostAfter, atLeast: Beat.elsewhere, "how long it may be away before its runners don't count"),
-        .size("disk_reserve", \.diskReserve, atLeast: 0, example: 10 << 30, "what its engine's disk keeps free; absent: 2GiB"),
-        .string(
-            "runner_socket", \.runnerSocket, example: .string("/run/user/1000/podman/podman.sock"), pattern: #"^/[^\s:?#%]+$"#,
-            "the engine's socket over there, for runners"
-        ) { EngineAddress.complaint(aboutSocket: $0).map { "\($0), for example /run/user/1000/podman/podman.sock" } },
-        .string("tls_ca", \.tlsCA, example: .string("/etc/autogit/desktop1/ca.pem"), "for tcp: who signs the engine's certificate") {
-            pemComplaint($0, has: "CERTIFICATE")
-        },
-        .string("tls_cert", \.tlsCert, example: .string("/etc/autogit/desktop1/cert.pem"), "for tcp: AutoGit's certificate") {
-            pemComplaint($0, has: "CERTIFICATE")
-        },
-        .string("tls_key", \.tlsKey, example: .string("/etc/autogit/desktop1/key.pem"), "for tcp: the key of that certificate") {
-            pemComplaint($0, has: "PRIVATE KEY")
-        },
-    ]
+    public static let host: [SettingKey<HostDraft>] =
+        [
+            .string("name", \.name, example: .string("desktop1"), pattern: wordPattern, "of a machine; \"local\" is this one") {
+                isName($0) ? nil : "\"\($0)\" is not a valid name: use 1 to 32 lower-case letters, digits and hyphens, for example desktop1"
+            },
+            SettingKey(
+                "engine", "or unix:///PATH, tcp://HOST:PORT, swarm+unix:///PATH or kubernetes; of \"local\" it is that of [engine]",
+                .string().matching(EngineAddress.pattern),
+                example: .string("ssh://user@desktop1"),
+                read: { reader, section, host in
+                    guard let text = reader.string(section, "engine") else { return }
+                    do throws(EngineAddress.Complaint) { host.engine = try EngineAddress(text) } catch { reader.fail(section, "engine", error.message) }
+                }, show: { $0.engine == .usual ? .none : .string($0.engine.description) }),
+            .size("memory", \.memory, example: 56 << 30, "the most that its runners' memory limits may add up to"),
+            .number("cpus", \.cpus, example: 8, "the most that its runners' CPU limits may add up to"),
+            .strings("labels", \.labels, example: ["fast"], of: .string().matching(wordPattern), "words by which pools may name it, too", check: wordComplaint),
+            .counts("resources", \.resources, example: ["usb-jtag": 1], "how many it has of what a runner takes for itself, see needs"),
+            .duration("lost_after", \.lostAfter, atLeast: Beat.elsewhere, "how long it may be away before its runners don't count"),
+            .size("disk_reserve", \.diskReserve, atLeast: 0, example: 10 << 30, "what its engine's disk keeps free; absent: 2GiB"),
+            .string(
+                "runner_socket", \.runnerSocket, example: .string("/run/user/1000/podman/podman.sock"), pattern: #"^/[^\s:?#%]+$"#,
+                "the engine's socket over there, for runners"
+            ) { EngineAddress.complaint(aboutSocket: $0).map { "\($0), for example /run/user/1000/podman/podman.sock" } },
+            .string("tls_ca", \.tlsCA, example: .string("/etc/autogit/desktop1/ca.pem"), "for tcp: who signs the engine's certificate") {
+                pemComplaint($0, has: "CERTIFICATE")
+            },
+            .string("tls_cert", \.tlsCert, example: .string("/etc/autogit/desktop1/cert.pem"), "for tcp: AutoGit's certificate") {
+                pemComplaint($0, has: "CERTIFICATE")
+            },
+            .string("tls_key", \.tlsKey, example: .string("/etc/autogit/desktop1/key.pem"), "for tcp: the key of that certificate") {
+                pemComplaint($0, has: "PRIVATE KEY")
+            },
+        ] + kubernetesPlace
 
     /// Names and labels of hosts, and names of what they have.
     static let wordPattern = "^[a-z0-9-]{1,32}$"
@@ -76,6 +78,7 @@ public struct HostDraft: Sendable {
     var tlsCA: String?
     var tlsCert: String?
     var tlsKey: String?
+    var kubernetes = KubernetesPlace()
 
     init() {}
 }
@@ -185,6 +188,17 @@ extension SettingsReader {
 
     /// The address, with its files where it has some. An engine that takes calls of everybody is root for everybody.
     private mutating func engine(of host: HostDraft, _ section: Section) -> EngineAddress {
+        let place = ["kubeconfig", "context", "namespace"].filter { section.table?[$0] != nil }
+        if case .kubernetes = host.engine {
+            for key in ["tls_ca", "tls_cert", "tls_key", "runner_socket"] where section.table?[key] != nil {
+                fail(section, key, "has no effect with engine = \"kubernetes\": remove it")
+            }
+            if host.kubernetes.context != nil, section.table?["kubeconfig"] == nil { fail(section, "context", "has no effect without kubeconfig: add that") }
+            return .kubernetes(host.kubernetes)
+        }
+        if host.engine != .usual || section.table?["engine"] == nil {
+            for key in place { fail(section, key, "has no effect without engine = \"kubernetes\": remove it") }
+        }
         let files = [("tls_ca", host.tlsCA), ("tls_cert", host.tlsCert), ("tls_key", host.tlsKey)]
         let isSet = files.filter { section.table?[$0.0] != nil }
         guard case .tcp(let address, let port, _) = host.engine else {

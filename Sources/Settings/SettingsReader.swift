@@ -115,6 +115,7 @@ struct SettingsReader {
         let priorities = priorities(root)
         let pools = pools(root, hosts)
         checkRunnerSockets(pools, hosts)
+        checkClusters(pools, hosts)
         guard let url = draft.url, let token = draft.token else { return nil }
         return Settings(
             gitlab: .init(

@@ -190,6 +190,7 @@ public enum SettingsSchema {
                     hint: "expected \"pool\" or \"project\"",
                     parse: JobCache.Scope.init(rawValue:), print: \.rawValue),
             ] + s3),
+        kubernetesPool,
     ]
 
     /// A table within `[[pool]]`.

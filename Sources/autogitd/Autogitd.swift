@@ -108,7 +108,8 @@ struct Run: AsyncParsableCommand {
             if check {
                 let listening = await WebhookAddress.ofUnit(settings)
                 let warnings =
-                    await ServiceUser.ofUnit().warnings(for: settings) + UnitCredentials.warnings(for: settings) + [listening.warning].compactMap { $0 }
+                    await ServiceUser.ofUnit().warnings(for: settings) + UnitCredentials.warnings(for: settings) + HostLinks.warnings(for: settings)
+                    + [listening.warning].compactMap { $0 }
                 let understood = Understood(settings, listening: listening, warnings: warnings)
                 print(json ? try understood.json() : understood.description)
                 return

@@ -2,6 +2,7 @@ import ContainerDriver
 import Fleet
 import FoundationEssentials
 import HTTPTransfer
+import KubernetesDriver
 import Logging
 import Notify
 import SSHForward
@@ -79,6 +80,14 @@ struct HostLinks {
             drivers[Place(host, .container)] = SwarmDriver(
                 engine: engine, socket: runnerSocket ?? path, instance: instance, registries: registries, lostAfter: lostAfter, log: log)
             surveyors[host] = SwarmFacts(engine: engine)
+        case .kubernetes(let place):
+            do {
+                let api = KubeAPI(try place.access(), http: http)
+                drivers[Place(host, .container)] = KubernetesDriver(api, instance: instance, log: log)
+                surveyors[host] = KubernetesFacts(api)
+            } catch {
+                log.error("A cluster can't be reached: \(error)", metadata: ["host": "\(host)"])
+            }
         case .unix(let path): add(host, Engine(socket: path, http: http), nil)
         case .tcp(let name, let port, let tls):
             let end = name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
@@ -176,5 +185,30 @@ struct Forwarding: Service {
                 if forwards.isEmpty { group.addTask { try? await gracefulShutdown() } }
             }
         }
+    }
+}
+
+extension HostLinks {
+    /// What of the clusters' access can be seen to be wrong without asking them.
+    static func warnings(for settings: Settings) -> [String] {
+        settings.hosts.compactMap { host in
+            guard case .kubernetes(let place) = host.engine else { return nil }
+            do {
+                _ = try place.access()
+                return nil
+            } catch {
+                return "the host \(host.host.id) can't be reached: \(error)"
+            }
+        }
+    }
+}
+
+extension KubernetesPlace {
+    /// - Throws: `KubeAccess.Unusable` with the next step.
+    func access() throws -> KubeAccess {
+        var access =
+            try kubeconfig.map { try Kubeconfig(path: $0).access(context: context) } ?? KubeAccess.inCluster(environment: ProcessInfo.processInfo.environment)
+        if let namespace { access.namespace = namespace }
+        return access
     }
 }

@@ -25,27 +25,33 @@ import Testing
         ])
     }
 
-    private func survey(_ nodes: [JSONValue]?, architecture: Architecture? = nil) async throws -> HostFacts {
+    private func survey(_ nodes: [JSONValue]?) async throws -> HostFacts {
         bench.cluster.state.withLock { $0.nodes = nodes }
-        return try await KubernetesFacts(KubeAPI(bench.cluster.access, http: HTTPClient()), architecture: architecture).survey(usesEngine: true)
+        return try await KubernetesFacts(KubeAPI(bench.cluster.access, http: HTTPClient())).survey(usesEngine: true)
     }
 
     @Test func theNodesThatCanTakeRunnersAreAddedUp() async throws {
         defer { bench.cluster.stop() }
         let facts = try await survey([node("b", gpus: 2), node("a"), node("c", ready: false), node("d", cordoned: true)])
-        #expect(facts.engine == EngineKind(name: "Kubernetes", version: "1.31.4") && facts.remarks.isEmpty)
+        #expect(facts.engine == EngineKind(name: "Kubernetes", version: "1.31.4") && facts.remarks == ["the cluster's node c does not answer"])
+        #expect(facts.nodes.map(\.status) == [.ready, .ready, .away, .drained])
         #expect(facts.architecture == .amd64 && facts.cpus == 7 && facts.memory == 32 << 30)
         #expect(facts.gpus.map(\.id) == ["b/nvidia-0", "b/nvidia-1"] && facts.gpus.allSatisfy { $0.vendor == .nvidia })
     }
 
-    @Test func nodesOfSeveralArchitecturesAreSeveralHosts() async throws {
+    @Test func nodesOfSeveralArchitecturesAreOneHost() async throws {
         defer { bench.cluster.stop() }
-        let nodes = [node("a"), node("b", "arm64")]
-        let all = try await survey(nodes)
-        #expect(all.architecture == nil && all.cpus == 7 && all.remarks.first?.contains("amd64 and arm64") == true)
-        let some = try await survey(nodes, architecture: .arm64)
-        #expect(some.architecture == .arm64 && some.cpus == 3 && some.remarks.isEmpty)
-        #expect(try await survey(nodes, architecture: .riscv64).remarks == ["none of the cluster's 2 nodes is ready for runners"])
+        let facts = try await survey([node("a"), node("b", "arm64"), node("c", "arm64"), node("d", "riscv64", ready: false)])
+        #expect(facts.architecture == .arm64 && facts.runs(.amd64) && facts.runs(.arm64) && !facts.runs(.riscv64))
+        #expect(try await survey([node("d", ready: false)]).remarks.contains("none of the cluster's 1 nodes is ready for runners"))
+    }
+
+    @Test func aRunnerGoesToNodesOfItsArchitecture() async throws {
+        defer { bench.cluster.stop() }
+        var spec = Bench.spec("abcd2345")
+        spec.equipment = Equipment(architecture: .arm64)
+        try await bench.launch(spec)
+        #expect(bench.cluster.things("pods").first?["spec"]?["nodeSelector"]?["kubernetes.io/arch"]?.text == "arm64")
     }
 
     @Test func whoMaySeeNoNodesKnowsTheVersion() async throws {

@@ -121,14 +121,14 @@ import Testing
     }
 
     @Test func aPoolsSettingsThatMeanNothingThereAreNamed() {
-        #expect(KubernetesLimits.obstacles(to: Pool(name: "p")).isEmpty)
+        #expect(Pool(name: "p").obstaclesInCluster.isEmpty)
         var pool = Pool(name: "p")
         pool.network = "host"
         (pool.hardware.gpu, pool.hardware.gpus) = (.nvidia, .all)
         pool.hardware.emulation = .only
         pool.stopSignal = "TERM; rm -rf /"
         (pool.docker.volumes, pool.docker.devices, pool.docker.shmSize, pool.docker.networkMode) = (["/x"], ["/dev/x"], 1, "host")
-        let words = KubernetesLimits.obstacles(to: pool)
+        let words = pool.obstaclesInCluster
         #expect(words.count == 8, "\(words)")
     }
 

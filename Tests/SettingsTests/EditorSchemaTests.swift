@@ -88,7 +88,7 @@ import Testing
         var parts: [(header: String, lines: [String])] = [
             ("[gitlab]", ["url = \"http://h\"", "token_file = \"\(secret)\""]), ("[listen]", ["control_token_file = \"\(secret)\""]), ("[metrics]", []),
             ("[state]", []), ("[engine]", []), ("[host]", []), ("[registry.\"r.home\"]", ["username = \"u\"", "password_file = \"\(secret)\""]),
-            ("[[pool]]", ["name = \"p\"", "tags = [\"x\"]"]), ("[pool.docker]", []), ("[pool.cache]", []),
+            ("[[pool]]", ["name = \"p\"", "tags = [\"x\"]"]), ("[pool.docker]", []), ("[pool.cache]", []), ("[pool.kubernetes]", []),
             ("[[pool.schedule]]", ["warm = \(name == "warm_max" ? "\"auto\"" : "1")", "from = \"08:00\""]), ("[cost]", []), ("[[notify]]", notifyLines(name)),
             ("[[priority]]", ["value = 1"]),
         ]
@@ -102,6 +102,9 @@ import Testing
                 "[[host]]",
                 ["name = \"desktop1\"", "engine = \"\(more.isEmpty ? "ssh://h" : "tcp://h:1")\"", "labels = [\"fast\"]", "resources = { usb-jtag = 1 }"] + more
             )
+        }
+        if section == "[[host]]", ["kubeconfig", "context", "namespace"].contains(name) {
+            parts[5] = (section, ["name = \"home\"", "engine = \"kubernetes\"", "kubeconfig = \"\(secret)\""])
         }
         if section == "[host.power]" {
             parts[5] = ("[[host]]", ["name = \"desktop1\"", "engine = \"ssh://h\""])
@@ -128,7 +131,7 @@ import Testing
             // A command of no words is none: its default is for the other kinds.
             for value in key.values where (key.section, key.name, value) != ("[[notify]]", "command", "[]") {
                 // Files are there for the reader only.
-                let path = key.name.hasSuffix("_file") ? secret : key.name.hasPrefix("tls_") ? pem : nil
+                let path = key.name.hasSuffix("_file") ? secret : key.name.hasPrefix("tls_") ? pem : key.name == "kubeconfig" ? secret : nil
                 try expectBothTake(file(key.section, key.name, path.map { "\"\($0)\"" } ?? value))
                 if path != nil { #expect(try schemasComplaints(file(key.section, key.name, value)) == []) }
             }

@@ -414,7 +414,7 @@ import Testing
                     // One of each kind's.
                     "notify[0].token_file", "notify[0].secret_file", "notify[0].command", "notify[0].ca_file",
                     // For another kind of engine.
-                    "host[0].tls_ca", "host[0].tls_cert", "host[0].tls_key",
+                    "host[0].tls_ca", "host[0].tls_cert", "host[0].tls_key", "host[0].kubeconfig", "host[0].context", "host[0].namespace",
                 ] + (form == "[[host]]" ? ["pool[0].hosts", "pool[0].prefer"] : [])), "\(errors(text))")
     }
 

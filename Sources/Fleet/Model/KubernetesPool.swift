@@ -40,3 +40,23 @@ public struct KubernetesPool: Sendable, Equatable {
         }
     }
 }
+
+extension Pool {
+    /// Settings that a cluster can't carry out, or AutoGit can't there, a phrase each with what to do instead; none for a pool that can be run. Those with
+    /// a default that can't be told from a choice (`pids`, `io_weight`, `disk_max`, a cache in a volume) are not among them.
+    public var obstaclesInCluster: [String] {
+        let checks: [(Bool, String)] = [
+            (!mounts.isEmpty, "mounts are folders of one machine: use volumes in the pod template, or in [pool.runner.kubernetes] for jobs"),
+            (network != nil, "network is a container engine's"),
+            (hardware.emulation == .only, "emulation = \"only\" needs a node that is known to emulate"),
+            (hardware.gpuShare > 1, "gpu_share is a matter of the device plugin there, which counts a shared GPU several times"),
+            (hardware.gpu != nil && hardware.gpus == .all, "gpus = \"all\" has no meaning for a cluster: name a number"),
+            (!stopSignal.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "+-".contains($0)) }, "stop_signal is not the name of a signal"),
+            (!docker.volumes.isEmpty, "[pool.docker] volumes are an engine's: use [pool.runner.kubernetes.volumes]"),
+            (!docker.devices.isEmpty, "[pool.docker] devices are one machine's"),
+            (docker.shmSize != nil, "[pool.docker] shm_size: use an emptyDir of the medium Memory at /dev/shm in [pool.runner.kubernetes.volumes]"),
+            (docker.networkMode != nil, "[pool.docker] network_mode is an engine's"),
+        ]
+        return checks.filter(\.0).map(\.1)
+    }
+}
