@@ -94,7 +94,8 @@ struct Understood: CustomStringConvertible {
         // With one host there is nothing to choose, and nothing overflows that no host is preferred for.
         let idle: Set =
             settings.hosts.count == 1 ? ["placement", "prefer", "overflow_after"] : pool.choice.prefer.isEmpty ? ["overflow_after"] : []
-        return Self.sections(of: pool).flatMap { prefix, keys in keys.map { (prefix + $0.name, $0.value(in: pool)) } }
+        let hasCluster = settings.hosts.contains { if case .kubernetes = $0.engine { true } else { false } }
+        return Self.sections(of: pool, hasCluster: hasCluster).flatMap { prefix, keys in keys.map { (prefix + $0.name, $0.value(in: pool)) } }
             .filter { name, value in
                 name != "name" && !idle.contains(name) && ![.none, .strings([]), .table([:]), .counts([:]), .string("")].contains(value)
             }
@@ -102,14 +103,16 @@ struct Understood: CustomStringConvertible {
     }
 
     /// The keys that have an effect in the pool, with what stands before their names.
-    fileprivate static func sections(of pool: Pool) -> [(prefix: String, keys: [SettingKey<Pool>])] {
+    fileprivate static func sections(of pool: Pool, hasCluster: Bool) -> [(prefix: String, keys: [SettingKey<Pool>])] {
         // Keys of the other executor, which say nothing here.
         let idle: Set = pool.executor == .shell ? ["runner_cpus", "runner_memory"] : ["disk_max"]
         let main = SettingsSchema.pool.filter { $0.need?.isMet(by: pool) != false && !idle.contains($0.name) }.map { key in
             // Shown as it is in effect, and not as it was configured.
             key.name == "executor" ? key.showing { _ in .string(pool.executor.rawValue) } : key
         }
-        let nested = SettingsSchema.poolSections.filter { $0.name != "docker" || pool.executor == .docker }
+        let nested = SettingsSchema.poolSections.filter {
+            ($0.name != "docker" || pool.executor == .docker) && ($0.name != "kubernetes" || hasCluster)
+        }
         let ofBucket = Set(pool.cache.kind == .s3 ? [] : SettingsSchema.s3.map(\.name))
         return [("", main)] + nested.map { section in ("\(section.name).", section.keys.filter { section.name != "cache" || !ofBucket.contains($0.name) }) }
     }
@@ -272,7 +275,7 @@ struct Understood: CustomStringConvertible {
 
         func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: Name.self)
-            for (prefix, keys) in Understood.sections(of: pool) {
+            for (prefix, keys) in Understood.sections(of: pool, hasCluster: true) {
                 if prefix.isEmpty {
                     try encode(keys, into: &container)
                 } else {
