@@ -63,7 +63,7 @@ public final class SwarmDriver: RunnerDriver {
         defer { fetching.withLock { $0[spec.runner] = nil } }
         do { try await waitUntilRunning(spec) } catch let error as EngineError where !error.isOutage {
             // What waits for a node would start once there is one, when nobody wants it any more.
-            try await engine.update(Runner.name(of: spec.runner)) { $0.stop() }
+            _ = try? await engine.update(Runner.name(of: spec.runner)) { $0.stop() }
             throw error
         }
     }
@@ -210,13 +210,16 @@ public final class SwarmDriver: RunnerDriver {
     /// - Throws: `EngineError`
     public func signal(_ runner: RunnerID, _ signal: String) async throws {
         let name = Runner.name(of: runner)
-        guard let service = try await engine.service(name) else { return }
+        guard let service = try await engine.service(name), isOurs(service) else { return }
         let known = service.Spec.TaskTemplate.ContainerSpec.StopSignal
         guard signal == known else {
             throw EngineError(message: "a swarm sends a task no signal but the one it was made with, \(known), and not \(signal)", isOutage: false)
         }
         try await engine.update(name) { $0.stop() }
     }
+
+    /// Another AutoGit's may be called the same.
+    private func isOurs(_ service: SwarmService) -> Bool { service.Spec.Labels[ContainerDriver.instanceLabel] == instance }
 
     /// Looks at what is left of a task that ends, so often within one call.
     private static let mostLooks = 100
@@ -226,7 +229,8 @@ public final class SwarmDriver: RunnerDriver {
     /// - Throws: `EngineError`, also while its task stops.
     public func remove(_ remains: Remains) async throws {
         let runner = remains.runner
-        try await engine.removeService(Runner.name(of: runner))
+        let name = Runner.name(of: runner)
+        if let service = try await engine.service(name), isOurs(service) { try await engine.removeService(name) }
         for secret in try await engine.secrets(labels: label(runner)) where secret.Spec.Labels?[ContainerDriver.runnerLabel] == runner {
             try await engine.removeSecret(secret.ID)
         }

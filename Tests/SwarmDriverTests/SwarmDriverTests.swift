@@ -238,6 +238,17 @@ final class LeapingClock: WallClock {
         try await driver.remove(Remains("r1"))
     }
 
+    @Test func whatAnotherAutoGitHasIsNeverTouched() async throws {
+        try await launch(driver(), spec())
+        let other = SwarmDriver(
+            engine: engine, socket: "/run/docker.sock", instance: "i2", lostAfter: nil, clock: LeapingClock(), log: Logger(label: "test"))
+        #expect(try await other.list().isEmpty)
+        try await other.signal("r1", "SIGQUIT")
+        try await other.remove(Remains("r1"))
+        #expect(double.serviceCount == 1 && double.secretCount > 0)
+        #expect(try await driver().list().map(\.running) == [true])
+    }
+
     @Test func aTaskThatTakesItsTimeIsStillThere() async throws {
         double.setStopsAtOnce(false)
         let driver = driver()
