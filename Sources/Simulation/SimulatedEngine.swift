@@ -188,7 +188,11 @@ final class SimulatedEngine {
         return spec.runner
     }
 
-    private func isOwned(_ container: Container) -> Bool { !container.isLate && world.disk.runners[container.spec.runner]?.isLive == true }
+    /// A task whose service is gone is the swarm's to end, once its node is back.
+    private func isOwned(_ container: Container) -> Bool {
+        let runner = container.spec.runner
+        return !container.isLate && world.disk.runners[runner]?.isLive == true && swarm?.hasRemoved(runner) != true
+    }
 
     func start(_ spec: RunnerSpec, token: Secret) throws {
         guard let container = containers[spec.runner] else { throw SimulatedFailure(description: "no such container", isOutage: false) }

@@ -20,6 +20,8 @@ final class SimulatedSwarm {
 
     var hasNode: Bool { awaySince.contains { $0 == nil } }
 
+    func hasRemoved(_ runner: RunnerID) -> Bool { removed.contains(runner) }
+
     private func isAway(_ runner: RunnerID) -> Bool { nodes[runner].map { awaySince[$0] != nil } ?? false }
 
     // MARK: What happens to nodes
