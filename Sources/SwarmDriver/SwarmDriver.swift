@@ -1,6 +1,5 @@
 import ContainerDriver
 import Fleet
-import Logging
 import RunnerConfiguration
 import Synchronization
 
@@ -15,7 +14,6 @@ public final class SwarmDriver: RunnerDriver {
     private let registries: RegistryAccess
     /// Longest that a node may be away before its tasks count as ended; nil for ever.
     private let lostAfter: Duration?
-    private let log: Logger
     let clock: any WallClock
     let watch = Mutex(NodeWatch())
     /// Images that nodes fetch for a start.
@@ -28,7 +26,7 @@ public final class SwarmDriver: RunnerDriver {
     ///   - lostAfter: how long a node may be away before its runners are given up.
     public init(
         engine: Engine, socket: String, instance: String, registries: RegistryAccess = RegistryAccess(), lostAfter: Duration?,
-        clock: any WallClock = SystemClock(), log: Logger
+        clock: any WallClock = SystemClock()
     ) {
         self.engine = engine
         self.socket = socket
@@ -36,7 +34,6 @@ public final class SwarmDriver: RunnerDriver {
         self.registries = registries
         self.lostAfter = lostAfter
         self.clock = clock
-        self.log = log
     }
 
     // MARK: Launching

@@ -2,7 +2,6 @@ import ContainerDriver
 import Fleet
 import Foundation
 import HTTPTransfer
-import Logging
 import RunnerConfiguration
 import Synchronization
 import TestBench
@@ -44,8 +43,7 @@ final class LeapingClock: WallClock {
 
     private func driver(_ clock: LeapingClock = LeapingClock(), logins: [RegistryLogin] = []) -> SwarmDriver {
         SwarmDriver(
-            engine: engine, socket: "/run/docker.sock", instance: instance, registries: RegistryAccess(logins), lostAfter: .seconds(600), clock: clock,
-            log: Logger(label: "test"))
+            engine: engine, socket: "/run/docker.sock", instance: instance, registries: RegistryAccess(logins), lostAfter: .seconds(600), clock: clock)
     }
 
     private func spec(_ id: String = "r1", _ change: (inout Pool) -> Void = { _ in }) -> RunnerSpec {
@@ -241,7 +239,7 @@ final class LeapingClock: WallClock {
     @Test func whatAnotherAutoGitHasIsNeverTouched() async throws {
         try await launch(driver(), spec())
         let other = SwarmDriver(
-            engine: engine, socket: "/run/docker.sock", instance: "i2", lostAfter: nil, clock: LeapingClock(), log: Logger(label: "test"))
+            engine: engine, socket: "/run/docker.sock", instance: "i2", lostAfter: nil, clock: LeapingClock())
         #expect(try await other.list().isEmpty)
         try await other.signal("r1", "SIGQUIT")
         try await other.remove(Remains("r1"))

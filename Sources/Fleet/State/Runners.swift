@@ -124,7 +124,7 @@ extension FleetState {
         pools[index].succeeded(on: runner.place.host)
     }
 
-    /// Its process is over, or is not there, for which the start that failed knows a reason.
+    /// Its process is over, or is not there; why it never ran is what its start said.
     mutating func exited(_ id: RunnerID, code: Int?, at now: Timestamp) {
         guard let runner = runners[id], runner.phase < .ended else { return }
         guard runner.phase > .requested else {
