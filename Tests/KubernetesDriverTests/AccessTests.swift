@@ -166,16 +166,14 @@ import Testing
             ])
         try #"{"gitVersion":"v1.30.1+k3s1"}"#.write(toFile: "\(scratch.path)/version", atomically: false, encoding: .utf8)
         let port = try freePort()
-        let server = Process()
-        server.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        server.currentDirectoryURL = URL(fileURLWithPath: scratch.path)
-        server.arguments = [
+        // It serves files of the folder that it is in, and ends with us at the latest.
+        let words = [
             "s_server", "-accept", "127.0.0.1:\(port)", "-cert", tls.certificateFile, "-key", tls.keyFile, "-CAfile", ours, "-Verify", "1",
             "-verify_return_error", "-WWW", "-quiet",
         ]
-        (server.standardOutput, server.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
-        try server.run()
-        defer { server.terminate() }
+        let server = try await Child.start(
+            "sh", ["-c", "cd \(scratch.path) && exec openssl \(words.joined(separator: " "))"], log: "\(scratch.path)/s_server.log")
+        defer { server.killWithForks() }
         func bytes(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
         func version(_ pem: PEM) async throws -> String? {
             var access = KubeAccess(server: "https://127.0.0.1:\(port)")
