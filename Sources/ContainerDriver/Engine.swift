@@ -68,7 +68,7 @@ public struct Engine: Sendable {
     ) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         let (head, chunks) = try await exchange { address in
             var (head, chunks) = try await http.stream(address.request(method, path, headers: headers, timeout: nil))
-            if !head.isSuccess { head.body = await Self.beginning(of: chunks) }
+            if !head.isSuccess { head.body = await HTTPClient.complaint(in: chunks) }
             return (head, chunks)
         }
         guard head.isSuccess else { throw EngineError(head) }
@@ -77,35 +77,6 @@ public struct Engine: Sendable {
             do { return try await iterator.next() } catch let error as TransferError {
                 throw noAnswer(error)
             }
-        }
-    }
-
-    /// How long the words of an error may be, and how long they may take. The status alone is enough to go on.
-    private static let complaintBound = 64 << 10
-    private static let complaintTime = Duration.seconds(10)
-
-    private static func beginning(of chunks: AsyncThrowingStream<[UInt8], any Error>) async -> [UInt8] {
-        let reading = Task {
-            var body: [UInt8] = []
-            do {
-                for try await chunk in chunks {
-                    body += chunk
-                    if body.count >= complaintBound { break }
-                }
-            } catch {
-                // What came before is all there is.
-            }
-            return Array(body.prefix(complaintBound))
-        }
-        let alarm = Task {
-            try await Task.sleep(for: complaintTime)
-            reading.cancel()
-        }
-        defer { alarm.cancel() }
-        return await withTaskCancellationHandler {
-            await reading.value
-        } onCancel: {
-            reading.cancel()
         }
     }
 

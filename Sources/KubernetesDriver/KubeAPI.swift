@@ -62,7 +62,7 @@ public struct KubeAPI: Sendable {
         var body: AsyncThrowingStream<[UInt8], any Error>?
         let head = try await sent { headers in
             var (head, chunks) = try await http.stream(access.request("GET", path, headers: headers, timeout: timeout))
-            if head.isSuccess { body = chunks } else { head.body = await Self.beginning(of: chunks) }
+            if head.isSuccess { body = chunks } else { head.body = await HTTPClient.complaint(in: chunks) }
             return head
         }
         guard head.isSuccess, let body else { throw KubernetesError(head, to: Self.words("GET", path)) }
@@ -108,35 +108,6 @@ public struct KubeAPI: Sendable {
     }
 
     private static func words(_ method: String, _ path: String) -> String { "\(method) \(path.prefix { $0 != "?" })" }
-
-    /// How long the words of an error may be, and how long they may take.
-    private static let complaintBound = 64 << 10
-    private static let complaintTime = Duration.seconds(10)
-
-    private static func beginning(of chunks: AsyncThrowingStream<[UInt8], any Error>) async -> [UInt8] {
-        let reading = Task {
-            var body: [UInt8] = []
-            do {
-                for try await chunk in chunks {
-                    body += chunk
-                    if body.count >= complaintBound { break }
-                }
-            } catch {
-                // What came before is all there is.
-            }
-            return Array(body.prefix(complaintBound))
-        }
-        let alarm = Task {
-            try await Task.sleep(for: complaintTime)
-            reading.cancel()
-        }
-        defer { alarm.cancel() }
-        return await withTaskCancellationHandler {
-            await reading.value
-        } onCancel: {
-            reading.cancel()
-        }
-    }
 }
 
 /// The token as it is now. One from a file is read again each minute, as Kubernetes' own client does.
