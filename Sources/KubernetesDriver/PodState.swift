@@ -8,6 +8,9 @@ extension KubePod {
     /// Its process is gone for good: nothing is restarted in these pods.
     var hasEnded: Bool { status?.phase == "Succeeded" || status?.phase == "Failed" || main?.state?.terminated != nil }
 
+    /// Somebody has deleted it: AutoGit, or the cluster because its node is drained or lost. It may have an hour left, or, on a node that is lost, no end.
+    var isLeaving: Bool { metadata.deletionTimestamp != nil }
+
     /// nil while it runs, and when the pod ended without Kubernetes having seen how, as on a node that is lost.
     var exitCode: Int? { main?.state?.terminated?.exitCode }
 
@@ -53,11 +56,13 @@ enum PodState {
         for job in jobs {
             guard let runner = job.metadata.runner(of: instance) else { continue }
             let own = pods.filter { $0.metadata.runner(of: instance) == runner }
-            let isAlive = own.contains { !$0.hasEnded }
+            let alive = own.filter { !$0.hasEnded }
+            let isAlive = !alive.isEmpty
             let ended = !isAlive && (job.hasEnded || !own.isEmpty)
             found[runner] = DriverObject(
                 id: job.metadata.uid, runner: runner, running: !ended, started: !ended && (job.isReleased || own.contains { $0.main?.state?.running != nil }),
-                exitCode: ended ? own.compactMap(\.exitCode).first ?? job.exitCode : nil)
+                exitCode: ended ? own.compactMap(\.exitCode).first ?? job.exitCode : nil,
+                retirement: isAlive && alive.allSatisfy(\.isLeaving) ? .evicted : nil)
         }
         // Somebody removed the Job and left its pod.
         for pod in pods {
@@ -65,7 +70,7 @@ enum PodState {
             if found[runner] != nil && pod.hasEnded { continue }
             found[runner] = DriverObject(
                 id: found[runner]?.id ?? pod.metadata.uid, runner: runner, running: !pod.hasEnded, started: !pod.hasEnded,
-                exitCode: pod.hasEnded ? pod.exitCode : nil)
+                exitCode: pod.hasEnded ? pod.exitCode : nil, retirement: !pod.hasEnded && pod.isLeaving ? .evicted : nil)
         }
         for pod in pods {
             guard let runner = pod.metadata.jobRunner(of: instance), found[runner] == nil else { continue }
@@ -125,6 +130,7 @@ struct StartProgress: Sendable {
             if pod.main?.state?.running != nil { return .runs }
             if pod.hasEnded { return .failed([pod.status?.reason, pod.status?.message].compactMap { $0 }.joined(separator: ": ")) }
         }
+        if let pod, pod.isLeaving { return .failed("Kubernetes is removing its pod, from the node \(pod.spec?.nodeName ?? "that it has not")") }
         if job.hasEnded { return .failed(job.failure ?? "its Job is over") }
         if job.metadata.deletionTimestamp != nil { return .failed("its Job is being removed") }
         let (found, words, isHopeless) = Self.obstacle(pod)

@@ -55,9 +55,9 @@ final class SimulatedEngine {
     private(set) var mostAtOnce = 0
     private(set) var made = 0
     private(set) var jobsOfCutOffRunners = 0
-    /// Of a host that is a swarm.
-    private(set) lazy var swarm = world.hosts.isSwarm(host) ? SimulatedSwarm(self) : nil
-    /// Runners in scopes that ended in a job and left its containers.
+    /// Of a host that is several machines.
+    private(set) lazy var orchestrator = world.hosts.kinds[host]?.orchestrator(of: self)
+    /// Runners that ended in a job and left its containers.
     var leftovers: Set<RunnerID> = []
 
     init(world: World, host: HostID = .local) { (self.world, self.host) = (world, host) }
@@ -188,10 +188,10 @@ final class SimulatedEngine {
         return spec.runner
     }
 
-    /// A task whose service is gone is the swarm's to end, once its node is back.
+    /// What an orchestrator was told to remove is its own to end, once its node is back.
     private func isOwned(_ container: Container) -> Bool {
         let runner = container.spec.runner
-        return !container.isLate && world.disk.runners[runner]?.isLive == true && swarm?.hasRemoved(runner) != true
+        return !container.isLate && world.disk.runners[runner]?.isLive == true && orchestrator?.hasRemoved(runner) != true
     }
 
     func start(_ spec: RunnerSpec, token: Secret) throws {
@@ -235,16 +235,21 @@ final class SimulatedEngine {
     /// Kills what runs of it. What is left is a folder, or a container that has exited.
     func end(_ runner: RunnerID) {
         guard let container = containers[runner], ["running", "waiting"].contains(container.state) else { return }
+        checkMayEnd(container)
         if let job = container.job, world.gitlab.jobs[job]?.status == .running {
-            world.check(forced.contains(runner) || isEvacuated, "1: the busy runner \(runner) is removed, with job \(job)")
             leaveJobContainers(of: container)
             lose(job)
-        } else {
-            world.check(true, "1")
         }
         container.state = "exited"
         container.exitCode = 137
         container.job = nil
+    }
+
+    /// The daemon has it end.
+    func checkMayEnd(_ container: Container) {
+        let runner = container.spec.runner
+        let job = container.job.flatMap { world.gitlab.jobs[$0]?.status == .running ? $0 : nil }
+        world.check(job == nil || forced.contains(runner) || isEvacuated, "1: the busy runner \(runner) is removed, with job \(job ?? 0)")
     }
 
     func remove(_ runner: RunnerID) throws {
@@ -276,15 +281,20 @@ final class SimulatedEngine {
     func lastOutput(of runner: RunnerID) -> [UInt8] {
         guard let container = containers[runner] else { return [] }
         if hasOutput(container) { return Array("the words of \(runner)\n".utf8) }
+        return outputIsMissing(of: runner)
+    }
+
+    /// Whoever reads its log gets nothing, through no fault of the daemon's.
+    func outputIsMissing(of runner: RunnerID) -> [UInt8] {
         readTooEarly.insert(runner)
         return []
     }
 
     func checkNotBusy(registration: Int64, _ what: String) {
         let busy = containers.values.first {
-            // A swarm can't tell how a node is that was away for so long.
+            // Nobody can tell how a node is that was away for so long.
             $0.registration == registration && $0.state == "running" && $0.job.flatMap { world.gitlab.jobs[$0]?.status } == .running
-                && !(swarm != nil && $0.wasLost)
+                && !(orchestrator != nil && $0.wasLost)
         }
         world.check(busy.map { forced.contains($0.spec.runner) || isEvacuated } ?? true, "1: a busy runner is \(what)")
     }
@@ -385,7 +395,7 @@ final class SimulatedEngine {
         container.state = "exited"
         container.exitCode = code
         world.note("engine: \(container.spec.runner) exited with \(code)")
-        if let swarm { return swarm.ended(container) }
+        if let orchestrator { return orchestrator.ended(container) }
         if container.spec.pool.driver == .scope {
             world.after(world.random.between(1, 50)) {
                 self.watchers.removeValue(forKey: container.spec.runner)?(.exited(runner: container.spec.runner, exitCode: code))

@@ -5,8 +5,8 @@ final class SimulatedHosts {
     unowned let world: World
     /// As configured; none for the daemon's machine alone.
     var all: [Host] = []
-    /// Those of them that are swarms.
-    var swarms: Set<HostID> = []
+    /// What those of them are that are not a single machine.
+    var kinds: [HostID: Orchestration] = [:]
     /// Since when each is drained or not.
     private var drained: [HostID: Timestamp] = [:]
 
@@ -16,16 +16,13 @@ final class SimulatedHosts {
 
     func host(_ id: HostID) -> Host? { all.first { $0.id == id } }
 
-    func isSwarm(_ host: HostID) -> Bool { swarms.contains(host) }
-
     func facts(of host: HostID) -> HostFacts {
-        let kind = isSwarm(host) ? EngineKind(name: "Docker Swarm", version: "20.10.24") : EngineKind(name: "Podman Engine", version: "4.3.1")
-        return HostFacts(architecture: .amd64, cpus: 4, memory: 8 << 30, engine: kind)
+        HostFacts(architecture: .amd64, cpus: 4, memory: 8 << 30, engine: kinds[host]?.engine ?? EngineKind(name: "Podman Engine", version: "4.3.1"))
     }
 
-    func begin(_ hosts: [Host], swarms: Set<HostID>) {
+    func begin(_ hosts: [Host], kinds: [HostID: Orchestration]) {
         all = hosts
-        self.swarms = swarms
+        self.kinds = kinds
         world.remote = hosts.filter { $0.id != .local }.map { host in
             let engine = SimulatedEngine(world: world, host: host.id)
             engine.budget = host.budget
@@ -46,7 +43,7 @@ final class SimulatedHosts {
         let candidates = all.isEmpty ? [Host(.local, budget: world.engine.budget)] : pool.choice.candidates(of: all, pool.driver)
         return candidates.contains { host in
             guard let engine = world.engines.first(where: { $0.host == host.id }), engine.isFine, drained[host.id] == nil else { return false }
-            if let swarm = engine.swarm, !swarm.hasNode { return false }
+            if let nodes = engine.orchestrator?.nodes, !nodes.hasReady { return false }
             guard !world.disk.drainedHosts.contains(host.id) else { return false }
             let there = engine.containers.values.map(\.spec)
             let memory = there.reduce(pool.reservedMemory) { $0 + $1.pool.reservedMemory }
@@ -130,13 +127,14 @@ extension Simulation.Plan {
         }
         rates.cuts = 1
         addPower(SplitMix(seed: dice.next()))
-        addSwarms(SplitMix(seed: dice.next()))
+        addOrchestrators(SplitMix(seed: dice.next()))
     }
 
-    /// A third of the other hosts that don't sleep are swarms.
-    private mutating func addSwarms(_ seed: SplitMix) {
+    /// A third of the other hosts that don't sleep are swarms, and a third are clusters.
+    private mutating func addOrchestrators(_ seed: SplitMix) {
         var dice = seed
-        for host in hosts.dropFirst() where host.power == nil && dice.chance(0.33) { swarms.insert(host.id) }
+        for host in hosts.dropFirst() where host.power == nil && dice.chance(0.67) { kinds[host.id] = dice.chance(0.5) ? .swarm : .kubernetes }
+        for index in pools.indices where pools[index].driver == .container && dice.chance(0.3) { pools[index].configuredExecutor = .docker }
     }
 
     /// Half of the other hosts may sleep.

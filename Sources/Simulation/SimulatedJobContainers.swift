@@ -1,8 +1,9 @@
 import Fleet
 
-/// The containers of jobs whose runners are in scopes. While a runner works they are there; when it ends in its job they are left.
+/// The containers of jobs, or their pods. While a runner works they are there; when it ends in its job they are left.
 extension SimulatedEngine {
-    private func hasEngine(_ container: Container) -> Bool { container.spec.pool.driver == .scope && container.spec.pool.executor == .docker }
+    /// A swarm's manager knows nothing of what is on its nodes beside its tasks.
+    private func hasEngine(_ container: Container) -> Bool { container.spec.pool.executor == .docker && world.hosts.kinds[host] != .swarm }
 
     /// Whether the runner's folder says so.
     func hasEngine(_ runner: RunnerID) -> Bool { containers[runner].map(hasEngine) ?? false }
@@ -17,7 +18,7 @@ extension SimulatedEngine {
     /// A runner ends in the middle of what it does.
     func leaveJobContainers(of container: Container) {
         guard hasEngine(container), container.job != nil else { return }
-        world.count("runner in a scope ended in its job and left containers")
+        world.count("runner ended in its job and left containers")
         world.note("engine: containers of a job of \(container.spec.runner) are left")
         leftovers.insert(container.spec.runner)
     }

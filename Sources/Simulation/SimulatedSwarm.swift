@@ -2,12 +2,10 @@ import Fleet
 
 /// A host that is a swarm of three nodes, as docs/swarm.md has seen them: its tasks are placed by it, stopped by signal only, and go on while their node
 /// is away; a node that comes back is told to stop them.
-final class SimulatedSwarm {
+final class SimulatedSwarm: Orchestrator {
     private unowned let engine: SimulatedEngine
     private var world: World { engine.world }
-    /// Since when each node is away; nil while it is there.
-    private var awaySince: [Timestamp?] = [nil, nil, nil]
-    private var nodes: [RunnerID: Int] = [:]
+    private(set) var nodes = SimulatedNodes()
     /// Their services are gone, and their tasks run on.
     private var removed: Set<RunnerID> = []
     /// Told to stop while their node was away.
@@ -18,28 +16,25 @@ final class SimulatedSwarm {
 
     init(_ engine: SimulatedEngine) { self.engine = engine }
 
-    var hasNode: Bool { awaySince.contains { $0 == nil } }
+    func driver() -> any RunnerDriver { SimulatedSwarmDriver(world: world, engine: engine, swarm: self) }
 
     func hasRemoved(_ runner: RunnerID) -> Bool { removed.contains(runner) }
 
-    private func isAway(_ runner: RunnerID) -> Bool { nodes[runner].map { awaySince[$0] != nil } ?? false }
+    private func isAway(_ runner: RunnerID) -> Bool { nodes.isAway(runner) }
 
     // MARK: What happens to nodes
 
-    /// - Parameter power: what runs there ends.
     func loseNode(for time: Duration, power: Bool) {
-        let node = world.random.below(awaySince.count)
-        guard awaySince[node] == nil else { return }
+        guard let node = nodes.lose(&world.random, at: world.now) else { return }
         world.count(power ? "node of a swarm lost its power" : "node of a swarm cut off")
         world.note("\(engine.host): node \(node) is away for \(time)")
-        let began = world.now
-        awaySince[node] = began
-        let there = { [self] in engine.containers.values.filter { nodes[$0.spec.runner] == node }.sorted { $0.spec.runner < $1.spec.runner } }
+        let began = nodes.awaySince[node]
+        let there = { [self] in engine.containers.values.filter { nodes.places[$0.spec.runner] == node }.sorted { $0.spec.runner < $1.spec.runner } }
         if power { for container in there() { engine.losePower(of: container) } }
-        world.after(SimulatedHosts.lostAfter) { if self.awaySince[node] == began { for container in there() { container.wasLost = true } } }
+        world.after(SimulatedHosts.lostAfter) { if self.nodes.awaySince[node] == began { for container in there() { container.wasLost = true } } }
         world.after(time) {
             self.world.note("\(self.engine.host): node \(node) is back")
-            self.awaySince[node] = nil
+            self.nodes.comesBack(node)
             for container in there() {
                 let runner = container.spec.runner
                 if container.state == "running" {
@@ -48,10 +43,18 @@ final class SimulatedSwarm {
                     self.ended(container)
                 }
             }
-            for container in self.engine.containers(of: .container) where container.state == "waiting" && self.nodes[container.spec.runner] == nil {
-                self.place(container)
-            }
+            for container in self.engine.containers(of: .container) where container.state == "waiting" { self.place(container) }
         }
+    }
+
+    /// A node is drained: its tasks are told to end.
+    func meddle() {
+        let running = engine.containers(of: .container).filter { $0.state == "running" && !isAway($0.spec.runner) }
+        guard !running.isEmpty else { return }
+        let container = running[world.random.below(running.count)]
+        world.count("task ended by its swarm")
+        world.note("\(engine.host): the swarm ends the task of \(container.spec.runner)")
+        quit(container)
     }
 
     // MARK: What the daemon does
@@ -72,14 +75,12 @@ final class SimulatedSwarm {
 
     @discardableResult
     private func place(_ container: SimulatedEngine.Container) -> Duration? {
-        let ready = awaySince.indices.filter { awaySince[$0] == nil }
-        guard container.state == "waiting", nodes[container.spec.runner] == nil, let node = ready.isEmpty ? nil : ready[world.random.below(ready.count)]
-        else { return nil }
-        nodes[container.spec.runner] = node
+        let runner = container.spec.runner
+        guard container.state == "waiting", nodes.places[runner] == nil, let node = nodes.place(runner, &world.random) else { return nil }
         let time = world.random.between(300, 20_000)
         world.after(time) {
             guard container.state == "waiting" else { return }
-            if self.awaySince[node] == nil { return self.engine.begin(container) }
+            if !self.nodes.isAway(node) { return self.engine.begin(container) }
             // Told to start and not heard of since: it is stopped when the node is back.
             container.state = "exited"
             container.exitCode = 137
@@ -89,7 +90,7 @@ final class SimulatedSwarm {
 
     /// Has it not start any more.
     func giveUp(_ runner: RunnerID) {
-        if let container = engine.containers[runner], container.state == "waiting", nodes[runner] == nil { engine.losePower(of: container) }
+        if let container = engine.containers[runner], container.state == "waiting", nodes.places[runner] == nil { engine.losePower(of: container) }
     }
 
     func runs(_ runner: RunnerID) -> Bool { engine.containers[runner].map { ["running", "exited"].contains($0.state) } ?? false }
@@ -131,7 +132,7 @@ final class SimulatedSwarm {
     }
 
     private func forget(_ runner: RunnerID) {
-        nodes[runner] = nil
+        nodes.forget(runner)
         removed.remove(runner)
         toBeStopped.remove(runner)
     }
@@ -154,7 +155,7 @@ final class SimulatedSwarm {
             let isAway = isAway(runner)
             if removed.contains(runner), isAway || container.state == "exited" { return nil }
             let isOver = container.state == "exited" && !isAway
-            let isLost = isAway && nodes[runner].flatMap { awaySince[$0] }.map { world.now >= $0 + SimulatedHosts.lostAfter } == true
+            let isLost = isAway && nodes.awaySince(runner).map { world.now >= $0 + SimulatedHosts.lostAfter } == true
             return DriverObject(
                 id: runner, runner: runner, running: !isOver && !isLost, started: !isOver && !isLost && container.state != "created",
                 exitCode: isOver ? container.exitCode : nil)

@@ -28,8 +28,8 @@ public final class Simulation: @unchecked Sendable {
         public var gpus = 0
         /// None for the daemon's machine alone, with `budget`.
         public var hosts: [Host] = []
-        /// Those of them that are swarms, and not a single machine.
-        public var swarms: Set<HostID> = []
+        /// What those of them are that are not a single machine.
+        var kinds: [HostID: Orchestration] = [:]
         /// Sets the scene of a named scenario, in place of random work.
         public var script: (@Sendable (Simulation) -> Void)?
 
@@ -72,7 +72,7 @@ public final class Simulation: @unchecked Sendable {
         pools = plan.pools
         oracle.pools = pools
         world.engine.budget = plan.budget
-        world.hosts.begin(plan.hosts, swarms: plan.swarms)
+        world.hosts.begin(plan.hosts, kinds: plan.kinds)
         world.hardware.whole.gpus = (0..<plan.gpus).map(SimulatedHardware.gpu)
         world.hardware.whole.emulators = [SimulatedHardware.emulator]
     }
@@ -149,8 +149,7 @@ public final class Simulation: @unchecked Sendable {
         let world = world
         var drivers: [Place: any RunnerDriver] = [Place(.local, .scope): SimulatedScopeDriver(world: world)]
         for engine in world.engines {
-            drivers[Place(engine.host, .container)] =
-                engine.swarm.map { SimulatedSwarmDriver(world: world, engine: engine, swarm: $0) } ?? SimulatedDriver(world: world, engine: engine)
+            drivers[Place(engine.host, .container)] = engine.orchestrator?.driver() ?? SimulatedDriver(world: world, engine: engine)
         }
         let switches = world.engines.compactMap { engine in
             world.hosts.host(engine.host)?.power.map { (engine.host, SimulatedSwitch(world: world, engine: engine, power: $0) as any PowerSwitch) }
@@ -254,11 +253,12 @@ public final class Simulation: @unchecked Sendable {
                     engine.losePower()
                 }
             }
-            if let swarm = engine.swarm {
+            if let orchestrator = engine.orchestrator {
                 for _ in 0..<Int(world.rates.cuts) * 2 {
                     world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) {
-                        swarm.loseNode(for: self.world.random.between(1000, 1_500_000), power: self.world.random.chance(0.5))
+                        orchestrator.loseNode(for: self.world.random.between(1000, 1_500_000), power: self.world.random.chance(0.5))
                     }
+                    world.after(.milliseconds(Int64(world.random.below(Int(plan.busyTime.milliseconds))))) { orchestrator.meddle() }
                 }
             }
             guard world.hosts.host(engine.host)?.power != nil else { continue }
@@ -378,7 +378,7 @@ public final class Simulation: @unchecked Sendable {
     private func canBeServed(_ tags: [String]) -> Bool { pools.contains { $0.serves(tags: tags) } }
 
     private func isQuiet() -> Bool {
-        world.gitlab.runners.isEmpty && world.containers.isEmpty && world.engine.leftovers.isEmpty && world.disk.liveRunners.isEmpty
+        world.gitlab.runners.isEmpty && world.containers.isEmpty && world.engines.allSatisfy(\.leftovers.isEmpty) && world.disk.liveRunners.isEmpty
             && world.gitlab.jobs.values.allSatisfy { job in
                 job.status.isOver
                     || (!canBeServed(job.tags) && job.status == .pending
@@ -388,7 +388,7 @@ public final class Simulation: @unchecked Sendable {
 
     private func judge() {
         for container in world.containers.map(\.spec.runner).sorted() { world.check(false, "orphan: the container \(container) is left") }
-        for runner in world.engine.leftovers.sorted() { world.check(false, "orphan: containers of a job of \(runner) are left") }
+        for runner in world.engines.flatMap(\.leftovers).sorted() { world.check(false, "orphan: containers of a job of \(runner) are left") }
         for runner in world.gitlab.runners.values.sorted(by: { $0.id < $1.id }) {
             world.check(false, "ghost: the registration \(runner.description) is left")
         }

@@ -159,6 +159,6 @@ public enum RemovalReason: String, CaseIterable, Sendable {
         ("idle for", .idle), ("max_jobs", .maxJobs), ("asked to leave", .ordered), ("removed by force", .ordered), ("all runners are removed", .ordered),
         ("its pool is", .reconfigured), ("there is a newer image", .replaced), ("the engine was restarted", .replaced),
         ("its container has grown", .replaced), ("took no job", .unused), ("it was not wanted", .unused), ("its GPU", .lost), ("its registration", .lost),
-        ("exited", .exited), ("is gone", .lost),
+        ("its cluster is ending", .lost), ("exited", .exited), ("is gone", .lost),
     ]
 }

@@ -95,11 +95,15 @@ import Testing
         #expect(told() == 2)
     }
 
-    @Test func aRunnerOfAnOlderImageDrains() {
+    @Test(arguments: [
+        (DriverObject.Retirement.imageReplaced, "there is a newer image"), (.evicted, "its cluster is ending it"),
+        (.cutOff, "the engine was restarted with another socket"),
+    ])
+    func aRunnerThatWorksWorseThanANewOneDrains(_ retirement: DriverObject.Retirement, _ reason: String) {
         var scene = Scene()
         scene.add("one", job: 7)
-        look(&scene, [object("one", retirement: .imageReplaced)])
-        #expect(scene.plan().actions.contains(.leave("one", reason: "there is a newer image", failed: false)))
+        look(&scene, [object("one", retirement: retirement)])
+        #expect(scene.plan().actions.contains(.leave("one", reason: reason, failed: false)))
     }
 
     // MARK: Pausing

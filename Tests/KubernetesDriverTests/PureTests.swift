@@ -53,10 +53,13 @@ import Testing
         #expect(Quantity.text(2) == "2000m" && Quantity.text(0.1) == "100m" && Quantity.text(0.0001) == "1m" && Quantity.text(1.0005) == "1001m")
     }
 
-    private func pod(_ status: String, labels: [String: String] = [KubeLabels.instance: "i", KubeLabels.runner: "r"]) throws -> KubePod {
+    private func pod(
+        _ status: String, labels: [String: String] = [KubeLabels.instance: "i", KubeLabels.runner: "r"], isLeaving: Bool = false
+    ) throws -> KubePod {
         let labels = try String(decoding: JSONEncoder().encode(labels), as: UTF8.self)
+        let deleted = isLeaving ? #","deletionTimestamp":"2026-12-01T10:00:00Z""# : ""
         return try JSONDecoder().decode(
-            KubePod.self, from: Data(#"{"metadata":{"name":"p","uid":"u-\#(labels.count)","labels":\#(labels)},"status":\#(status)}"#.utf8))
+            KubePod.self, from: Data(#"{"metadata":{"name":"p","uid":"u-\#(labels.count)","labels":\#(labels)\#(deleted)},"status":\#(status)}"#.utf8))
     }
 
     private func job(_ status: String, suspend: Bool = false) throws -> KubeJob {
@@ -99,6 +102,29 @@ import Testing
         #expect(try look([], [pod(ended), jobsPod]) == [object(uid, running: false, started: false, code: 3)])
         #expect(look([], [jobsPod]) == [object(jobsPod.metadata.uid, running: false, started: false)])
         #expect(try look([], [pod(Self.running, labels: [KubeLabels.instance: "other", KubeLabels.runner: "r"])]).isEmpty)
+    }
+
+    /// On a node that is lost it is shown as running for as long as the node is away, and is no runner to count on.
+    @Test func aRunnerWhosePodTheClusterEndsIsNamedAsSuch() throws {
+        func retirement(_ jobs: [KubeJob], _ pods: [KubePod]) -> DriverObject.Retirement? {
+            PodState.objects(jobs: jobs, pods: pods, instance: "i").first?.retirement
+        }
+        let ended = #"{"phase":"Failed","containerStatuses":[{"name":"runner","state":{"terminated":{"exitCode":3}}}]}"#
+        #expect(try retirement([job("{}")], [pod(Self.running, isLeaving: true)]) == .evicted)
+        #expect(try retirement([], [pod(Self.running, isLeaving: true)]) == .evicted)
+        #expect(try retirement([job("{}")], [pod(Self.running)]) == nil)
+        #expect(try retirement([], [pod(Self.running)]) == nil)
+        #expect(try retirement([job("{}")], [pod(ended, isLeaving: true)]) == nil)
+        #expect(try retirement([job("{}")], []) == nil)
+    }
+
+    /// Its node was lost before the container ran: nothing will come of it, however long the image may take.
+    @Test func aPodThatIsRemovedBeforeItRunsHasFailed() throws {
+        var progress = StartProgress(KubernetesPool(), at: Timestamp(milliseconds: 0))
+        let made = #"{"phase":"Pending","containerStatuses":[{"name":"runner","state":{"waiting":{"reason":"ContainerCreating"}}}]}"#
+        #expect(try progress.look(job("{}"), pod(made), at: Timestamp(milliseconds: 0)) == .waits)
+        #expect(try progress.look(job("{}"), pod(made, isLeaving: true), at: Timestamp(milliseconds: 0)).isFailure)
+        #expect(try progress.look(job("{}"), pod(Self.running, isLeaving: true), at: Timestamp(milliseconds: 0)) == .runs)
     }
 
     @Test func anObstacleThatChangesBeginsAgainAndOneThatGoesIsForgotten() throws {

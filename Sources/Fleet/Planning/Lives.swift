@@ -78,6 +78,7 @@ extension Planner {
         return switch progress.retirement {
         case .cutOff: "the engine was restarted with another socket"
         case .imageReplaced: "there is a newer image"
+        case .evicted: "its cluster is ending it"
         case nil: nil
         }
     }

@@ -19,6 +19,8 @@ public struct DriverObject: Sendable, Equatable {
         case cutOff
         /// Its pool wants the newest image, and there is a newer one.
         case imageReplaced
+        /// Its cluster is ending it of its own accord, because its node is drained or lost, for instance.
+        case evicted
     }
 
     public init(id: String, runner: RunnerID, running: Bool, started: Bool, exitCode: Int?, retirement: Retirement? = nil) {
