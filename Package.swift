@@ -141,7 +141,8 @@ let package = Package(
             name: "TestBench",
             dependencies: [
                 "ContainerDriver", "ControlModel", "FakeGitLab", "Fleet", "HTTPTransfer", "HostProbe", "JSONSchema",
-                .product(name: "Subprocess", package: "swift-subprocess"), .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: ours),
         .target(name: "CSpawn"),
         .target(name: "CSwiftHooks"),
@@ -193,7 +194,7 @@ let package = Package(
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: ours),
         .testTarget(name: "ControlGroupsTests", dependencies: ["ControlGroups", "TestBench"], swiftSettings: ours),
         .testTarget(
-            name: "CoordinatorTests", dependencies: ["Coordinator", "Fleet", "ControlModel", .product(name: "Logging", package: "swift-log")],
+            name: "CoordinatorTests", dependencies: ["Coordinator", "Fleet", "ControlModel", "TestBench", .product(name: "Logging", package: "swift-log")],
             swiftSettings: ours),
         .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema"], swiftSettings: ours),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Fleet", "JSONSchema", "TestBench", "TOMLKit"], swiftSettings: ours),

@@ -2,8 +2,7 @@ import Fleet
 
 /// The containers of jobs, or their pods. While a runner works they are there; when it ends in its job they are left.
 extension SimulatedEngine {
-    /// A swarm's manager knows nothing of what is on its nodes beside its tasks.
-    private func hasEngine(_ container: Container) -> Bool { container.spec.pool.executor == .docker && world.hosts.kinds[host] != .swarm }
+    private func hasEngine(_ container: Container) -> Bool { container.spec.pool.executor == .docker }
 
     /// Whether the runner's folder says so.
     func hasEngine(_ runner: RunnerID) -> Bool { containers[runner].map(hasEngine) ?? false }

@@ -13,7 +13,7 @@ final class SimulatedKubernetes: Orchestrator {
     private var terminating: Set<RunnerID> = []
     /// Their pods are gone, with their logs.
     private var withoutPod: Set<RunnerID> = []
-    /// Somebody has removed their Jobs.
+    /// Their Jobs are gone, or go with their pods.
     private var withoutJob: Set<RunnerID> = []
     /// Nothing of them is left but a process on a node that is away.
     private var forgotten: Set<RunnerID> = []
@@ -212,6 +212,7 @@ final class SimulatedKubernetes: Orchestrator {
         engine.checkLogIsKept(of: container)
         if !container.wasLost { engine.checkMayEnd(container) }
         terminating.insert(runner)
+        withoutJob.insert(runner)
         if !withoutPod.contains(runner) { return false }
         forgotten.insert(runner)
         return true
@@ -219,7 +220,8 @@ final class SimulatedKubernetes: Orchestrator {
 
     /// With a grace period of 0 the API forgets a pod, whatever its node does.
     func forgetPod(of runner: RunnerID) {
-        guard engine.containers[runner] != nil else { return }
+        guard let container = engine.containers[runner] else { return }
+        guard nodes.isAway(runner) else { return kill(container) }
         world.count("pod of a node that is away forgotten")
         forgotten.insert(runner)
     }

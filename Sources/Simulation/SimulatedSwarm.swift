@@ -10,6 +10,8 @@ final class SimulatedSwarm: Orchestrator {
     private var removed: Set<RunnerID> = []
     /// Told to stop while their node was away.
     private var toBeStopped: Set<RunnerID> = []
+    /// The nodes that wait to be swept after runners whose services are gone.
+    private var sweeps: [RunnerID: Int] = [:]
 
     /// A node is down for the managers after that long.
     private static let heartbeats = Duration.seconds(20)
@@ -119,6 +121,7 @@ final class SimulatedSwarm: Orchestrator {
 
     func remove(_ runner: RunnerID) throws {
         guard let container = engine.containers[runner] else { return }
+        if engine.hasEngine(runner), container.state != "exited" || container.exitCode != 0 || isAway(runner) { sweeps[runner] = nodes.places[runner] }
         guard container.state == "running" else {
             if container.state == "exited", isAway(runner) { return _ = removed.insert(runner) }
             try engine.remove(runner)
@@ -129,6 +132,13 @@ final class SimulatedSwarm: Orchestrator {
         if isAway(runner) { return }
         quit(container)
         throw SimulatedFailure(description: "its task still stops", isOutage: false)
+    }
+
+    /// A task with the node's socket removes what jobs left there, if the node is there.
+    func sweep(_ runner: RunnerID) throws {
+        guard let node = sweeps[runner], !nodes.isAway(node), engine.containers[runner] == nil else { return }
+        engine.removeJobContainers(of: runner)
+        sweeps[runner] = nil
     }
 
     private func forget(_ runner: RunnerID) {
@@ -160,6 +170,9 @@ final class SimulatedSwarm: Orchestrator {
                 id: runner, runner: runner, running: !isOver && !isLost, started: !isOver && !isLost && container.state != "created",
                 exitCode: isOver ? container.exitCode : nil)
         }
+            + sweeps.filter { engine.containers[$0.key] == nil && !nodes.isAway($0.value) }.keys.sorted().map {
+                DriverObject(id: $0, runner: $0, running: false, started: false, exitCode: nil)
+            }
     }
 
     func lastOutput(of runner: RunnerID) throws -> [UInt8] {
@@ -201,7 +214,10 @@ final class SimulatedSwarmDriver: RunnerDriver, @unchecked Sendable {
         }
     }
     func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { [swarm] in swarm.signal(runner) } }
-    func remove(_ remains: Remains) async throws { try await call("remove") { [swarm] in try swarm.remove(remains.runner) } }
+    func remove(_ remains: Remains) async throws {
+        try await call("remove") { [swarm] in try swarm.remove(remains.runner) }
+        try await call("sweep") { [swarm] in try swarm.sweep(remains.runner) }
+    }
     func list() async throws -> [DriverObject] { try await call("list") { [swarm] in swarm.list() } }
     func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
         do { return try await call("log") { [swarm] in try swarm.lastOutput(of: runner) } } catch {

@@ -366,7 +366,10 @@ public final class Simulation: @unchecked Sendable {
         await daemon.reload(settings)
         guard isQuietTime else { return }
         for pool in pools { try? await daemon.setPaused(pool: pool.name, false) }
-        for engine in world.remote { try? await daemon.setDrained(host: engine.host.name, false) }
+        for engine in world.remote {
+            world.hosts.drain(engine.host, false)
+            try? await daemon.setDrained(host: engine.host.name, false)
+        }
     }
 
     private var settings: Coordinator.Configuration {

@@ -1,5 +1,6 @@
 import ContainerDriver
 import Fleet
+import Logging
 import RunnerConfiguration
 import Synchronization
 
@@ -10,6 +11,7 @@ import Synchronization
 public final class SwarmDriver: RunnerDriver {
     let engine: Engine
     let instance: String
+    let log: Logger
     private let socket: String
     private let registries: RegistryAccess
     /// Longest that a node may be away before its tasks count as ended; nil for ever.
@@ -26,7 +28,7 @@ public final class SwarmDriver: RunnerDriver {
     ///   - lostAfter: how long a node may be away before its runners are given up.
     public init(
         engine: Engine, socket: String, instance: String, registries: RegistryAccess = RegistryAccess(), lostAfter: Duration?,
-        clock: any WallClock = SystemClock()
+        clock: any WallClock = SystemClock(), log: Logger
     ) {
         self.engine = engine
         self.socket = socket
@@ -34,6 +36,7 @@ public final class SwarmDriver: RunnerDriver {
         self.registries = registries
         self.lostAfter = lostAfter
         self.clock = clock
+        self.log = log
     }
 
     // MARK: Launching
@@ -83,7 +86,7 @@ public final class SwarmDriver: RunnerDriver {
         return references
     }
 
-    private static let look = Duration.milliseconds(300)
+    static let look = Duration.milliseconds(300)
     /// In which a node may become free, or come.
     private static let mostUnplaced = Duration.seconds(20)
     /// In which a node may fetch an image and start a container.
@@ -136,7 +139,7 @@ public final class SwarmDriver: RunnerDriver {
         return tasks
     }
 
-    private func lookAtNodes() async throws {
+    func lookAtNodes() async throws {
         let nodes = try await engine.nodes()
         let now = clock.now()
         watch.withLock { $0.saw(nodes, at: now) }
@@ -160,14 +163,15 @@ public final class SwarmDriver: RunnerDriver {
         return "the node \(watch.withLock { $0.names[id] } ?? id)"
     }
 
-    /// All services of this AutoGit, and runners of which only a task that stops or secrets are left.
+    /// All services of this AutoGit, and runners of which only a task that stops is left, secrets, or what their jobs have made.
     /// - Throws: `EngineError`
     public func list() async throws -> [DriverObject] {
         let ours = ["\(ContainerDriver.instanceLabel)=\(instance)"]
         let services = try await engine.services(labels: ours)
         let tasks = Dictionary(grouping: try await engine.tasks(labels: ours).filter { $0.runner != nil }) { $0.runner ?? "" }
         let secrets = try await engine.secrets(labels: ours)
-        if !tasks.isEmpty { try await lookAtNodes() }
+        let toSweep = services.filter { $0.Spec.Labels[NodeSweep.runnerLabel] != nil }
+        if !tasks.isEmpty || !toSweep.isEmpty { try await lookAtNodes() }
         var found: [RunnerID: DriverObject] = [:]
         for service in services {
             guard let runner = service.Spec.Labels[ContainerDriver.runnerLabel] else { continue }
@@ -180,6 +184,7 @@ public final class SwarmDriver: RunnerDriver {
             else { continue }
             found[runner] = DriverObject(id: task.ID, runner: runner, running: true, started: true, exitCode: nil)
         }
+        for object in sweeps(among: toSweep) where found[object.runner] == nil { found[object.runner] = object }
         for secret in secrets {
             guard let runner = secret.Spec.Labels?[ContainerDriver.runnerLabel], found[runner] == nil else { continue }
             found[runner] = DriverObject(id: secret.ID, runner: runner, running: false, started: false, exitCode: nil)
@@ -216,18 +221,21 @@ public final class SwarmDriver: RunnerDriver {
     }
 
     /// Another AutoGit's may be called the same.
-    private func isOurs(_ service: SwarmService) -> Bool { service.Spec.Labels[ContainerDriver.instanceLabel] == instance }
+    func isOurs(_ service: SwarmService) -> Bool { service.Spec.Labels[ContainerDriver.instanceLabel] == instance }
 
     /// Looks at what is left of a task that ends, so often within one call.
-    private static let mostLooks = 100
+    static let mostLooks = 100
 
     /// Removes the service and its secrets, and waits up to half a minute until its task is gone: it has the pool's `stop_timeout` after its signal, which
-    /// a swarm can't shorten. A task on a node that is away is gone: the swarm ends it when the node is back.
+    /// a swarm can't shorten. A task on a node that is away is gone: the swarm ends it when the node is back. Then, what its jobs have left on its node.
     /// - Throws: `EngineError`, also while its task stops.
     public func remove(_ remains: Remains) async throws {
         let runner = remains.runner
         let name = Runner.name(of: runner)
-        if let service = try await engine.service(name), isOurs(service) { try await engine.removeService(name) }
+        if let service = try await engine.service(name), isOurs(service) {
+            try await prepareSweep(after: service, remains)
+            try await engine.removeService(name)
+        }
         for secret in try await engine.secrets(labels: label(runner)) where secret.Spec.Labels?[ContainerDriver.runnerLabel] == runner {
             try await engine.removeSecret(secret.ID)
         }
@@ -237,7 +245,7 @@ public final class SwarmDriver: RunnerDriver {
                 if case .ended = outcome(of: task, at: clock.now()) { return false }
                 return true
             }
-            if left.isEmpty { return }
+            if left.isEmpty { return try await sweep(runner) }
             try await clock.sleep(for: Self.look)
         }
         throw EngineError(message: "its task still stops: a swarm gives it all of the pool's stop_timeout", isOutage: false)

@@ -132,8 +132,10 @@ struct SwarmNode: Decodable {
 struct NodeWatch {
     private var awaySince: [String: Timestamp] = [:]
     private(set) var names: [String: String] = [:]
+    private var drained: Set<String> = []
 
     mutating func saw(_ nodes: [SwarmNode], at now: Timestamp) {
+        drained = Set(nodes.filter { $0.Spec?.Availability ?? "active" != "active" }.map(\.ID))
         let ready = Set(nodes.filter(\.isReady).map(\.ID))
         names = Dictionary(nodes.map { ($0.ID, $0.name) }) { first, _ in first }
         awaySince = Dictionary(
@@ -141,6 +143,7 @@ struct NodeWatch {
     }
 
     func isReady(_ node: String) -> Bool { names[node] != nil && awaySince[node] == nil }
+    func takesTasks(_ node: String) -> Bool { isReady(node) && !drained.contains(node) }
 
     /// A node that was taken out of the swarm does not come back.
     func isLost(_ node: String, after: Duration?, at now: Timestamp) -> Bool {

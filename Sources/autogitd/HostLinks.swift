@@ -78,7 +78,7 @@ struct HostLinks {
         case .swarm(let path):
             let engine = Engine(socket: path, http: http)
             drivers[Place(host, .container)] = SwarmDriver(
-                engine: engine, socket: runnerSocket ?? path, instance: instance, registries: registries, lostAfter: lostAfter)
+                engine: engine, socket: runnerSocket ?? path, instance: instance, registries: registries, lostAfter: lostAfter, log: log)
             surveyors[host] = SwarmFacts(engine: engine)
         case .kubernetes(let place):
             do {

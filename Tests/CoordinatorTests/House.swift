@@ -1,4 +1,5 @@
 import Synchronization
+import TestBench
 
 @testable import Coordinator
 @testable import Fleet

@@ -1,6 +1,7 @@
 import ControlModel
 import Foundation
 import Logging
+import TestBench
 import Testing
 
 @testable import Coordinator

@@ -75,6 +75,7 @@ extension EndToEndTests {
             }
         }
         try await aJobInItsOwnImage(on: park, gitlab, daemon)
+        try await aRunnerIsKilledInItsJob(on: park, gitlab, daemon)
 
         let ids = try await gitlab.instance.createPipeline(project: project.id)
         #expect(try await daemon.hasRunners { runners in runners.count == 6 && runners.allSatisfy { $0.status == "busy" } }, "\(daemon.log)")
@@ -114,6 +115,27 @@ extension EndToEndTests {
         #expect(isOver && job?.status == "success" && job?.traceText.contains("in its own image") == true, "\(job?.traceText ?? "")\n\(daemon.log)")
         #expect(try await daemon.isEmptied(), "\(daemon.log)")
         for engine in park.engines { #expect(try await engine.madeForJobs() == []) }
+    }
+
+    /// A manager does not see what it leaves on its node.
+    private func aRunnerIsKilledInItsJob(on park: SwarmPark, _ gitlab: FakeGitLabServer, _ daemon: DaemonUnderTest) async throws {
+        let file = "left:\n  image: \(TestEngine.busybox)\n  script: [\"echo begun\", \"sleep 3600\"]\n  tags: [y]\n"
+        let project = try await gitlab.instance.addProject(path: "root/left", pipelineFile: file)
+        let ids = try await gitlab.instance.createPipeline(project: project.id)
+        let hasBegun = await gitlab.instance.wait(seconds: 300) { gitlab in gitlab.jobs[ids[0]]?.traceText.contains("begun") == true }
+        #expect(hasBegun, "\(daemon.log)")
+        var killed = 0
+        for engine in park.engines {
+            for runner in try await engine.engine.containers(labels: ["autogit.swarm.runner"]) {
+                _ = try await engine.engine.call("POST", "/containers/\(runner.Id)/kill")
+                killed += 1
+                #expect(try await engine.madeForJobs() != [], "the job has a container on its runner's node")
+            }
+        }
+        #expect(killed == 1)
+        #expect(try await daemon.isEmptied(), "\(daemon.log)")
+        for engine in park.engines { #expect(try await engine.madeForJobs() == [], "\(daemon.log)") }
+        #expect(!daemon.log.contains("left on a node can't be removed"), "\(daemon.log)")
     }
 
     private func tasks(on engine: TestEngine) async throws -> Int {

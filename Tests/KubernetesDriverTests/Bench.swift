@@ -2,31 +2,15 @@ import Fleet
 import Foundation
 import HTTPTransfer
 import Logging
-import Synchronization
 import TestBench
 import Testing
 
 @testable import KubernetesDriver
 
-/// A clock on which time only passes while somebody waits, and then at once.
-final class StepClock: WallClock {
-    private let time = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
-    let pauses = Happenings<Duration>()
-
-    func now() -> Timestamp { time.withLock { $0 } }
-
-    func sleep(for time: Duration) async throws {
-        try Task.checkCancellation()
-        self.time.withLock { $0 = $0 + time }
-        pauses.note(time)
-        await Task.yield()
-    }
-}
-
 /// A driver before a double.
 struct Bench {
     let cluster: ClusterDouble
-    let clock = StepClock()
+    let clock = LeapingClock()
     let driver: KubernetesDriver
 
     init() throws {
@@ -34,7 +18,7 @@ struct Bench {
         driver = Bench.driver(KubeAPI(cluster.access, http: HTTPClient(), clock: clock), clock)
     }
 
-    static func driver(_ api: KubeAPI, _ clock: StepClock, instance: String = "abc123") -> KubernetesDriver {
+    static func driver(_ api: KubeAPI, _ clock: LeapingClock, instance: String = "abc123") -> KubernetesDriver {
         KubernetesDriver(api, instance: instance, clock: clock, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 

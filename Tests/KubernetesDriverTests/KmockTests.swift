@@ -12,7 +12,7 @@ import Testing
 
     @Test(.enabled(if: url != nil, "AUTOGIT_KMOCK has no URL of a kmock server")) func aRunnerLivesAndDies() async throws {
         let url = try #require(Self.url)
-        let clock = StepClock()
+        let clock = LeapingClock()
         let driver = Bench.driver(KubeAPI(KubeAccess(server: url, namespace: "ci"), http: HTTPClient(), clock: SystemClock()), clock)
         #expect(try await driver.list().isEmpty)
         try await driver.remove("abcd2345")

@@ -105,7 +105,7 @@ import Testing
         let (spec, driver, cluster) = (Bench.spec(), driver, cluster)
         _ = try await driver.create(spec)
         let starting = Task { try await driver.start(spec, credentials: Bench.credentials) }
-        #expect(await bench.clock.pauses.wait { $0.count > 3 })
+        #expect(await bench.clock.sleeps.wait { $0.count > 3 })
         cluster.fate(.runs)
         cluster.proceed()
         try await starting.value

@@ -98,7 +98,7 @@ import Testing
         cluster.state.withLock { $0.watchesThatEnd = 6 }
         let reading = read()
         #expect(await watches(1))
-        #expect(bench.clock.pauses.all == [250, 500, 1000, 2000, 4000, 8000].map { .milliseconds($0) })
+        #expect(bench.clock.sleeps.all == [250, 500, 1000, 2000, 4000, 8000].map { .milliseconds($0) })
         #expect(told.all == [.resync, .disconnected("the watch of pods ended at once")])
         // One that delivers something is told again.
         cluster.insert(#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"500"}}}"#)
@@ -114,7 +114,7 @@ import Testing
         #expect(await told.wait { $0.count == 2 })
         guard case .disconnected(let words)? = told.all.first else { throw CocoaError(.coderReadCorrupt) }
         #expect(words.contains("cannot list resource pods") && told.all.last == .resync)
-        #expect(bench.clock.pauses.all == [250, 500, 1000].map { .milliseconds($0) })
+        #expect(bench.clock.sleeps.all == [250, 500, 1000].map { .milliseconds($0) })
         reading.cancel()
     }
 

@@ -38,9 +38,13 @@ final class SwarmDouble: Sendable {
         var secrets: [String: (id: String, labels: [String: String], data: String)] = [:]
         var tasks: [Task] = []
         var nodes: [String: String] = ["n1": "ready", "n2": "ready"]
+        var drained: Set<String> = []
+        /// How sweeps of nodes end; nil while they don't.
+        var sweepCode: Int? = 0
         var fate = Fate.runs
         var stopsAtOnce = true
         var calls: [String] = []
+        var bodies: [String] = []
         var logins: [String] = []
         var conflicts = 0
         var isManager = true
@@ -63,6 +67,8 @@ final class SwarmDouble: Sendable {
     // MARK: For tests
 
     func setFate(_ fate: Fate) { state.withLock { $0.fate = fate } }
+    func setDrained(_ id: String, _ value: Bool) { state.withLock { _ = value ? $0.drained.insert(id).inserted : $0.drained.remove(id) != nil } }
+    func setSweepCode(_ code: Int?) { state.withLock { $0.sweepCode = code } }
     func setNode(_ id: String, _ status: String?) { state.withLock { $0.nodes[id] = status } }
     func setStopsAtOnce(_ value: Bool) { state.withLock { $0.stopsAtOnce = value } }
     func setManager(_ value: Bool) { state.withLock { $0.isManager = value } }
@@ -78,6 +84,7 @@ final class SwarmDouble: Sendable {
         }
     }
     var calls: [String] { state.withLock { $0.calls } }
+    var bodies: [String] { state.withLock { $0.bodies } }
     var logins: [String] { state.withLock { $0.logins } }
     var secretCount: Int { state.withLock { $0.secrets.count } }
     var serviceCount: Int { state.withLock { $0.services.count } }
@@ -105,6 +112,7 @@ final class SwarmDouble: Sendable {
         let path = String(parts[0]).replacing(/^\/v1\.[0-9]+/, with: "")
         let (status, answer) = state.withLock { state in
             if path != "/_ping" { state.calls.append("\(request.method) \(path)") }
+            state.bodies.append(String(decoding: request.body, as: UTF8.self))
             if let login = request.headers["x-registry-auth"] { state.logins.append("\(request.method) \(path) \(login)") }
             return state.answer(request.method, path, query, request.body)
         }
@@ -212,7 +220,8 @@ extension SwarmDouble.State {
     }
     private func node(_ entry: (key: String, value: String)) -> Object {
         [
-            "ID": entry.key, "Status": ["State": entry.value] as Object, "Spec": ["Availability": "active", "Role": "worker"] as Object,
+            "ID": entry.key, "Status": ["State": entry.value] as Object,
+            "Spec": ["Availability": drained.contains(entry.key) ? "drain" : "active", "Role": "worker"] as Object,
             "Description": [
                 "Hostname": "host-\(entry.key)", "Platform": ["Architecture": entry.key == "n1" ? "x86_64" : "aarch64", "OS": "linux"] as Object,
                 "Resources": [
@@ -283,7 +292,11 @@ extension SwarmDouble.State {
             id: serial("task"), service: name, serviceLabels: spec["Labels"] as? [String: String] ?? [:],
             containerLabels: container["Labels"] as? [String: String] ?? [:], state: "pending", desired: "running")
         let constraints = (template["Placement"] as? Object)?["Constraints"] as? [String] ?? []
-        if constraints.contains(where: { $0.hasPrefix("node.id==") }) {
+        let wanted = constraints.compactMap { $0.hasPrefix("node.id==") ? String($0.dropFirst(9)) : nil }
+        if let node = wanted.first, nodes[node] == "ready", !drained.contains(node) {
+            (task.state, task.node, task.pid) = ("running", node, 4711)
+            if let code = sweepCode { (task.state, task.code, task.pid) = (code == 0 ? "complete" : "failed", code, 0) }
+        } else if !wanted.isEmpty {
             task.error = "no suitable node (scheduling constraints not satisfied on 2 nodes)"
         } else {
             switch fate {

@@ -2,34 +2,13 @@ import ContainerDriver
 import Fleet
 import Foundation
 import HTTPTransfer
+import Logging
 import RunnerConfiguration
 import Synchronization
 import TestBench
 import Testing
 
 @testable import SwarmDriver
-
-/// Time that passes only while somebody waits for it.
-final class LeapingClock: WallClock {
-    private let time = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
-    /// Told of each wait, before it is over.
-    private let waits: @Sendable (Int) -> Void
-    private let count = Mutex(0)
-
-    init(waits: @escaping @Sendable (Int) -> Void = { _ in }) { self.waits = waits }
-
-    func now() -> Timestamp { time.withLock { $0 } }
-    func sleep(for duration: Duration) async throws {
-        try Task.checkCancellation()
-        time.withLock { $0 = $0 + duration }
-        waits(
-            count.withLock {
-                $0 += 1
-                return $0
-            })
-        await Task.yield()
-    }
-}
 
 @Suite struct SwarmDriverTests {
     private let double: SwarmDouble
@@ -41,9 +20,10 @@ final class LeapingClock: WallClock {
         engine = Engine(socket: double.socket, http: HTTPClient())
     }
 
-    private func driver(_ clock: LeapingClock = LeapingClock(), logins: [RegistryLogin] = []) -> SwarmDriver {
+    private func driver(_ clock: LeapingClock = LeapingClock(), logins: [RegistryLogin] = [], log: Logger = Logger(label: "swarm")) -> SwarmDriver {
         SwarmDriver(
-            engine: engine, socket: "/run/docker.sock", instance: instance, registries: RegistryAccess(logins), lostAfter: .seconds(600), clock: clock)
+            engine: engine, socket: "/run/docker.sock", instance: instance, registries: RegistryAccess(logins), lostAfter: .seconds(600), clock: clock,
+            log: log)
     }
 
     private func spec(_ id: String = "r1", _ change: (inout Pool) -> Void = { _ in }) -> RunnerSpec {
@@ -239,7 +219,7 @@ final class LeapingClock: WallClock {
     @Test func whatAnotherAutoGitHasIsNeverTouched() async throws {
         try await launch(driver(), spec())
         let other = SwarmDriver(
-            engine: engine, socket: "/run/docker.sock", instance: "i2", lostAfter: nil, clock: LeapingClock())
+            engine: engine, socket: "/run/docker.sock", instance: "i2", lostAfter: nil, clock: LeapingClock(), log: Logger(label: "swarm"))
         #expect(try await other.list().isEmpty)
         try await other.signal("r1", "SIGQUIT")
         try await other.remove(Remains("r1"))
@@ -267,6 +247,127 @@ final class LeapingClock: WallClock {
         double.setNode("n1", "down")
         try await driver.remove(Remains("r1"))
     }
+
+    // MARK: What jobs leave on nodes
+
+    private func inMidJob(_ driver: SwarmDriver) async throws {
+        try await launch(driver, spec { $0.configuredExecutor = .docker })
+        double.move(to: "failed", code: 137)
+    }
+
+    @Test func whatAKilledRunnersJobLeftIsRemovedOnItsNode() async throws {
+        let driver = driver()
+        try await inMidJob(driver)
+        try await driver.remove(Remains("r1", shortToken: "abcdefghi"))
+        let creation = double.bodies.first { $0.contains("autogit.swarm.sweep") } ?? ""
+        #expect(creation.contains("node.id==n1") && creation.contains("autogit.job.runner=r1") && creation.contains("SHORT_TOKEN=abcdefghi"))
+        #expect(!creation.contains("\"Secrets\"") && creation.contains(#""Replicas":0"#), "it waits until the runner is gone")
+        // The runner's service goes before its node is swept, or it could make more.
+        let calls = double.calls
+        let removal = try #require(calls.firstIndex(of: "DELETE /services/autogit-runner-r1"))
+        let release = try #require(calls.lastIndex { $0.hasSuffix("/update") })
+        #expect(removal < release)
+        #expect(double.serviceCount == 0)
+        #expect(try await driver.list().isEmpty)
+    }
+
+    @Test(arguments: [Executor.docker, .shell])
+    func aRunnerThatLeavesNothingIsNotSweptAfter(_ executor: Executor) async throws {
+        let driver = driver()
+        try await launch(driver, spec { $0.configuredExecutor = executor })
+        double.move(to: executor == .docker ? "complete" : "failed", code: executor == .docker ? 0 : 137)
+        try await driver.remove(Remains("r1"))
+        #expect(double.calls.count { $0 == "POST /services/create" } == 1)
+    }
+
+    /// The sweep waits in the swarm, whatever becomes of AutoGit meanwhile.
+    @Test func aNodeThatIsAwayIsSweptWhenItIsBack() async throws {
+        try await inMidJob(driver())
+        double.setNode("n1", "down")
+        try await driver().remove(Remains("r1"))
+        #expect(double.serviceCount == 1)
+        #expect(try await driver().list().isEmpty, "nobody can do anything about it now")
+        double.setNode("n1", "ready")
+        double.setDrained("n1", true)
+        #expect(try await driver().list().isEmpty)
+        double.setDrained("n1", false)
+        #expect(try await driver().list().map(\.runner) == ["r1"])
+        try await driver().remove(Remains("r1"))
+        #expect(double.serviceCount == 0)
+    }
+
+    @Test func aNodeThatWasTakenOutIsNotSwept() async throws {
+        try await inMidJob(driver())
+        double.setNode("n1", "down")
+        try await driver().remove(Remains("r1"))
+        double.setNode("n1", nil)
+        #expect(try await driver().list().map(\.runner) == ["r1"])
+        try await driver().remove(Remains("r1"))
+        #expect(double.serviceCount == 0 && double.placedTasks == 0)
+    }
+
+    @Test func aSweepThatTakesItsTimeIsLookedAtAgain() async throws {
+        try await inMidJob(driver())
+        double.setSweepCode(nil)
+        let error = await #expect(throws: EngineError.self) { try await driver().remove(Remains("r1")) }
+        #expect(error?.isOutage == false && error?.message.contains("host-n1") == true)
+        double.move(to: "complete", code: 0)
+        try await driver().remove(Remains("r1"))
+        #expect(double.serviceCount == 0)
+    }
+
+    @Test func aSweepThatFailsIsToldOfOnceWithTheNextStep() async throws {
+        let lines = LogBook()
+        let driver = driver(log: lines.logger)
+        try await inMidJob(driver)
+        double.setSweepCode(1)
+        try await driver.remove(Remains("r1"))
+        #expect(double.serviceCount == 0)
+        let told = lines.lines.map { "\($0)" }
+        #expect(told.count == 1 && ["host-n1", "autogit.job.runner=r1", "hello"].allSatisfy(told[0].contains), "\(told)")
+    }
+
+    /// dash and busybox, as images have them, with a curl that answers as an engine does.
+    @Test(arguments: ["/bin/dash", "/bin/bash"])
+    func theSweepsScriptRemovesWhatIsTheRunners(_ shell: String) async throws {
+        let service = ServiceSpec(spec { $0.configuredExecutor = .docker }, socket: "/run/docker.sock")
+        let sweep = NodeSweep.spec(after: service, on: "n1", Remains("r1", shortToken: "abcdefghi"), instance: "i1").TaskTemplate.ContainerSpec
+        let folder = FileManager.default.temporaryDirectory.appending(path: "autogit-sweep-\(UInt32.random(in: 0 ... .max))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data(Self.fakeCurl.utf8).write(to: folder.appending(path: "curl"))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.appending(path: "curl").path)
+        let process = Process()
+        process.executableURL = URL(filePath: shell)
+        process.arguments = Array(try #require(sweep.Command).dropFirst())
+        var environment = ["PATH": "\(folder.path):/usr/bin:/bin", "CALLS": folder.appending(path: "calls").path]
+        for pair in sweep.Env ?? [] { environment[String(pair.prefix { $0 != "=" })] = String(pair.drop { $0 != "=" }.dropFirst()) }
+        process.environment = environment
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        let calls = try String(contentsOf: folder.appending(path: "calls"), encoding: .utf8)
+        let removals = calls.split(separator: "\n").filter { $0.contains("DELETE") }.compactMap { $0.split(separator: " ").last.map(String.init) }
+        #expect(
+            removals == [
+                "http://engine/containers/c1?force=1&v=1", "http://engine/containers/c2?force=1&v=1", "http://engine/containers/c1?force=1&v=1",
+                "http://engine/containers/c2?force=1&v=1", "http://engine/networks/n9", "http://engine/volumes/cache-1",
+            ])
+        #expect(calls.contains(#"filters={"label":["autogit.job.instance=i1","autogit.job.runner=r1"]}"#), "\(calls)")
+        #expect(calls.contains(#"filters={"label":["com.gitlab.gitlab-runner.runner.id=abcdefghi"]}"#))
+        #expect(calls.contains("--unix-socket \(SocketMount.path(of: "/run/docker.sock", in: ContainerDriver.socketDirectory)) "))
+    }
+
+    private static let fakeCurl = #"""
+        #!/bin/sh
+        echo "$@" >>"$CALLS"
+        case "$*" in
+        *DELETE*) printf 204 ;;
+        */containers/json) echo '[{"Id":"c1","ImageID":"sha256:1","Mounts":[{"Name":"v"}]},{"Id":"c2","ImageID":"sha256:2"}]' ;;
+        */networks) echo '[{"Name":"x","Id":"n9"}]' ;;
+        */volumes) echo '{"Volumes":[{"Name":"cache-1","Driver":"local"}]}' ;;
+        esac
+        """#
 
     @Test func aNodeThatIsAwayForLongHasLostItsRunners() async throws {
         let clock = LeapingClock()
