@@ -17,8 +17,8 @@ final class SimulatedEngine {
         var isLate = false
         /// The engine answers 500 to whoever wants to remove it.
         var isUnremovable = false
-        /// How often the daemon could not clear up after the jobs of a scope that had ended.
-        var leftoverRefusals = 0
+        /// How often its removal was refused, by nobody's fault.
+        var refusedRemovals = 0
         /// Its host was away for so long that it doesn't count.
         var wasLost = false
         /// The engine has another socket since it was made, so its jobs fail. Since when.
@@ -172,13 +172,13 @@ final class SimulatedEngine {
         container.isUnremovable = world.strikes("container that can't be removed", world.rates.unremovable)
         // What came late is nobody's, and what can't be removed is told of.
         let ofPool = world.containers.filter {
-            $0.spec.pool.name == spec.pool.name && isOwned($0) && !$0.isUnremovable && $0.leftoverRefusals < 3 && !$0.wasLost
+            $0.spec.pool.name == spec.pool.name && isOwned($0) && !$0.isUnremovable && $0.refusedRemovals < 3 && !$0.wasLost
         }.count
         // Changed while the call was under way: what was right when it began is right.
         let most = max(spec.pool.maxRunners, world.engine.maximums[spec.pool.name] ?? 0)
         world.check(spec.pool.host == host, "13: a runner that was placed on \(spec.pool.host) is made on \(host)")
         world.check(world.isLate || !world.drained(host), "13: a runner is made on \(host), which is drained")
-        world.check(goesToSleep != world.generation, "14: a runner is made on \(host), which was sent to sleep")
+        world.check(world.isLate || goesToSleep != world.generation, "14: a runner is made on \(host), which was sent to sleep")
         world.check(world.isLate || ofPool <= most, "4: \(ofPool) containers in the pool \(spec.pool.name) of at most \(most)")
         let memory = containers.values.filter(isOwned).reduce(Int64(0)) { $0 + $1.spec.pool.reservedMemory }
         world.check(world.isLate || memory <= budget.memory ?? .max, "4: more memory is promised than the host's budget")

@@ -84,7 +84,7 @@ final class SimulatedScopeDriver: RunnerDriver, @unchecked Sendable {
         try await call("stop the service") { $0.end(runner) }
         if world.engine.hasEngine(runner) {
             do { try await engine("remove the containers of jobs") { $0.removeJobContainers(of: runner) } } catch let failure as SimulatedFailure {
-                world.engine.containers[runner]?.leftoverRefusals += 1
+                world.engine.containers[runner]?.refusedRemovals += 1
                 throw SimulatedFailure(description: failure.description, isOutage: false)
             }
         }

@@ -131,6 +131,7 @@ final class SimulatedSwarm: Orchestrator {
         removed.insert(runner)
         if isAway(runner) { return }
         quit(container)
+        container.refusedRemovals += 1
         throw SimulatedFailure(description: "its task still stops", isOutage: false)
     }
 

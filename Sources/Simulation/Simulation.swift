@@ -350,9 +350,9 @@ public final class Simulation: @unchecked Sendable {
         world.rates = .none
         for index in pools.indices { pools[index].warm = 0 }
         if let daemon { Task { await self.tellSettings(daemon) } }
-        // What is left on a host that sleeps can't be taken away.
-        let owners = Set(world.disk.liveRunners.map(\.place.host))
-        for engine in world.remote where !engine.containers.isEmpty || owners.contains(engine.host) { engine.wakeUp() }
+        wakeWhereSomethingIsLeft()
+        // What comes late may come to one that was empty.
+        world.after(.seconds(300)) { self.wakeWhereSomethingIsLeft() }
         // The longest outage is over by then, and two looks at what is registered could have been made since.
         world.after(.seconds(780)) {
             for registration in self.world.gitlab.runners.values.sorted(by: { $0.id < $1.id }) {
@@ -360,6 +360,12 @@ public final class Simulation: @unchecked Sendable {
                 self.world.check(owner?.isLive == true, "ghost: nobody owns the registration \(registration.description), minutes after the last trouble")
             }
         }
+    }
+
+    /// On a host that sleeps nothing can be taken away.
+    private func wakeWhereSomethingIsLeft() {
+        let owners = Set(world.disk.liveRunners.map(\.place.host))
+        for engine in world.remote where !engine.containers.isEmpty || owners.contains(engine.host) { engine.wakeUp() }
     }
 
     private func tellSettings(_ daemon: Coordinator) async {
