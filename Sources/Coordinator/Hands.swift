@@ -79,7 +79,7 @@ struct Hands: Sendable {
         _ action: Action, _ knowing: Knowledge, report: @escaping @Sendable (RunnerID, LaunchStep) async -> Bool
     ) async throws -> Answer {
         switch action {
-        case .leave, .end, .refuse, .abandon, .lose, .oversleep: break
+        case .leave, .end, .refuse, .abandon, .lose, .forget, .oversleep: break
         case .launch:
             if let spec = knowing.spec { try await launch(spec) { await report(spec.runner, $0) } }
         case .checkContact(let id, let registration): return .contact(try await ours(id, registration))

@@ -9,6 +9,8 @@ final class SimulatedHosts {
     var kinds: [HostID: Orchestration] = [:]
     /// Since when each is drained or not.
     private var drained: [HostID: Timestamp] = [:]
+    /// Since when each has no section in the configuration any more.
+    private var takenOut: [HostID: Timestamp] = [:]
 
     static let lostAfter = Duration.seconds(600)
 
@@ -30,8 +32,11 @@ final class SimulatedHosts {
         }
     }
 
+    var configured: [Host] { all.filter { takenOut[$0.id] == nil } }
+    func takeOut(_ host: HostID) { if takenOut[host] == nil { takenOut[host] = world.now } }
+
     /// An operator's order was carried out a while ago, so that starts that were under way are over.
-    func isDrained(_ host: HostID) -> Bool { drained[host].map { world.now - $0 > .seconds(120) } ?? false }
+    func isDrained(_ host: HostID) -> Bool { [drained[host], takenOut[host]].contains { $0.map { world.now - $0 > .seconds(120) } ?? false } }
     func drain(_ host: HostID, _ isDrained: Bool) { drained[host] = isDrained ? world.now : nil }
     /// A daemon that is killed knows those that it has written.
     func forgetOrders() { drained = drained.filter { world.disk.drainedHosts.contains($0.key) } }
@@ -40,7 +45,7 @@ final class SimulatedHosts {
 
     /// Whether a runner of the pool could be placed on some host now.
     func hasRoom(for pool: Pool) -> Bool {
-        let candidates = all.isEmpty ? [Host(.local, budget: world.engine.budget)] : pool.choice.candidates(of: all, pool.driver)
+        let candidates = all.isEmpty ? [Host(.local, budget: world.engine.budget)] : pool.choice.candidates(of: configured, pool.driver)
         return candidates.contains { host in
             guard let engine = world.engines.first(where: { $0.host == host.id }), engine.isFine, drained[host.id] == nil else { return false }
             if let nodes = engine.orchestrator?.nodes, !nodes.hasReady { return false }

@@ -295,7 +295,11 @@ public final class Simulation: @unchecked Sendable {
         guard let daemon else { return }
         let pool = pools[world.random.below(pools.count)].name
         let runner = world.containers.map(\.spec.runner).sorted().first
-        switch world.random.below(world.remote.isEmpty ? 8 : 10) {
+        switch world.random.below(world.remote.isEmpty ? 8 : 11) {
+        case 10:
+            let host = world.remote[world.random.below(world.remote.count)].host
+            world.hosts.takeOut(host)
+            Task { await self.tellSettings(daemon) }
         case 8, 9:
             let host = world.remote[world.random.below(world.remote.count)].host
             world.hosts.drain(host, true)
@@ -379,7 +383,9 @@ public final class Simulation: @unchecked Sendable {
     }
 
     private var settings: Coordinator.Configuration {
-        .init(.init(pools: pools, hosts: plan.hosts.isEmpty ? nil : plan.hosts, budget: plan.budget, pollInterval: plan.pollInterval), version: "simulated")
+        .init(
+            .init(pools: pools, hosts: plan.hosts.isEmpty ? nil : world.hosts.configured, budget: plan.budget, pollInterval: plan.pollInterval),
+            version: "simulated")
     }
 
     // MARK: The verdict

@@ -58,6 +58,21 @@ struct Scene {
 
     mutating func pass(_ time: Duration) { now = now + time }
 
+    /// Another life of the daemon, which knows its runners from the disk and has looked at nothing.
+    mutating func restart() {
+        let memory = Memory(instance: "i", jobs: [], runners: Array(state.runners.values), finishedJobs: [], pausedPools: [])
+        state = FleetState(state.configuration, seed: 1)
+        take(.remembered(memory))
+        take(.done(.poll(.default), .success(.poll(Poll(jobs: [], isComplete: true)))))
+    }
+
+    /// Its section is deleted.
+    mutating func takeOut(_ host: String) {
+        var configuration = state.configuration
+        configuration.hosts.removeAll { $0.id == HostID(host) }
+        take(.configured(configuration))
+    }
+
     // MARK: Filling it
 
     static func seen(

@@ -14,6 +14,8 @@ public enum Action: Sendable, Hashable {
     case abandon(RunnerID)
     /// The place has been away for longer than its host may.
     case lose(Place)
+    /// Nobody looks any more for what is left of it on its host.
+    case forget(RunnerID)
     /// The host was called, twice, and does not answer.
     case oversleep(HostID)
 
@@ -86,7 +88,7 @@ public enum Action: Sendable, Hashable {
     /// nil for a change of the state alone.
     public var key: Key? {
         switch self {
-        case .leave, .end, .refuse, .abandon, .lose, .oversleep: nil
+        case .leave, .end, .refuse, .abandon, .lose, .forget, .oversleep: nil
         case .launch(let id, _, _, _, _), .checkContact(let id, _), .pause(let id, _), .verify(let id, _), .signal(let id, _, _), .readLog(let id, _),
             .weigh(let id, _), .remove(let id, _, _):
             .runner(id)

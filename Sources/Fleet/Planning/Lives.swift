@@ -20,12 +20,12 @@ extension Planner {
         switch runner.phase {
         case .requested, .removed: break
         case .starting:
-            if let reason = unwanted(runner, progress, pool, state) { return plan.actions.append(.leave(runner.id, reason: reason, failed: false)) }
+            if let reason = unwanted(runner, progress, pool, state, at: now) { return plan.actions.append(.leave(runner.id, reason: reason, failed: false)) }
             // Whether it was started at all nobody can look.
             if state.registrationStays(of: runner) != nil { return }
             awaitContact(runner, progress, goodSince: canAskForge ? forge?.goodSince : nil, at: now, into: &plan)
         case .ready:
-            if let reason = unwanted(runner, progress, pool, state) {
+            if let reason = unwanted(runner, progress, pool, state, at: now) {
                 plan.actions.append(.leave(runner.id, reason: reason, failed: false))
             } else if runner.isSpent {
                 plan.actions.append(.leave(runner.id, reason: "max_jobs reached", failed: false))
@@ -49,7 +49,9 @@ extension Planner {
                 return
             }
             let deadline = (runner.stoppingAt ?? runner.lastSeen) + runner.terms.stopTimeout
-            if now >= deadline {
+            if state.isGivenUp(runner.place, at: now) {
+                plan.actions.append(.end(runner.id, reason: runner.reason ?? "its host has been away for a day", failed: runner.failed))
+            } else if now >= deadline {
                 plan.actions.append(.end(runner.id, reason: "did not quit in time", failed: true))
             } else {
                 plan.wake(at: deadline)
@@ -57,11 +59,13 @@ extension Planner {
             }
         case .ended:
             guard mayStep else { return }
+            if state.isToBeForgotten(runner, at: now) { return plan.actions.append(.forget(runner.id)) }
             if progress.wantsLog, canAskPlace { return plan.actions.append(.readLog(runner.id, runner.place)) }
             let place = !progress.containerGone && canAskPlace && !waitsForEngine(runner, progress, state) ? runner.place : nil
-            let stays = state.registrationStays(of: runner)
-            if let stays, now < stays { plan.wake(at: stays) }
-            let registration = !progress.registrationGone && canAskForge && stays.map({ now >= $0 }) != false ? runner.registration : nil
+            let stays = state.registrationStays(of: runner).flatMap { now < $0 ? $0 : nil }
+            if let stays { plan.wake(at: stays) }
+            let mayUnregister = !progress.registrationGone && canAskForge && stays == nil && !state.isUnseen(runner.place)
+            let registration = mayUnregister ? runner.registration : nil
             let isLast = progress.containerGone && (progress.registrationGone || runner.registration == nil)
             if place != nil || registration != nil || isLast { plan.actions.append(.remove(runner.id, place, registration)) }
         }
@@ -69,11 +73,12 @@ extension Planner {
 
     /// GitLab gives it jobs by the tags that it was registered with, so a runner that is unlike its pool now has to go. A job that it has may
     /// well end by itself even when it is cut off from its engine.
-    private static func unwanted(_ runner: Runner, _ progress: Progress, _ pool: PoolState?, _ state: FleetState) -> String? {
+    private static func unwanted(_ runner: Runner, _ progress: Progress, _ pool: PoolState?, _ state: FleetState, at now: Timestamp) -> String? {
         guard let pool else { return "its pool is no longer configured" }
         if state.isDrained(runner.place.host) { return "its host is drained" }
         if !runner.isAsIn(pool) { return "its pool is another now" }
         if progress.wasLost { return "its host was lost for a while" }
+        if state.isGivenUp(runner.place, at: now), !runner.isBusy { return "its host has been away for a day" }
         if state.hasLostGPU(runner) { return "its GPU is not there any more" }
         return switch progress.retirement {
         case .cutOff: "the engine was restarted with another socket"

@@ -21,7 +21,7 @@ extension Planner {
     /// Time alone makes its runners unknown, and then lost.
     private static func away(_ place: Place, _ state: FleetState, at now: Timestamp, into plan: inout Plan) {
         guard let since = state.awaySince(place) else { return }
-        if now < since + Beat.elsewhere { plan.wake(at: since + Beat.elsewhere) }
+        if let next = [Beat.elsewhere, Beat.keepRegistrations].map({ since + $0 }).first(where: { now < $0 }) { plan.wake(at: next) }
         guard !state.isLost(place), !state.isExpectedAway(place), let lostAt = state.lostAt(place) else { return }
         if now < lostAt { plan.wake(at: lostAt) } else { plan.actions.append(.lose(place)) }
     }

@@ -44,6 +44,36 @@ extension FleetState {
         return since + Beat.keepRegistrations
     }
 
+    /// It was not asked yet by this life of the daemon, and may be away.
+    func isUnseen(_ place: Place) -> Bool { lostAfter(place.host) != nil && places[place]?.isSeen != true && awaySince(place) == nil && !isEvacuating }
+
+    /// Nobody waits any more for a lost place to come back: GitLab is to forget its runners that have no job.
+    func isGivenUp(_ place: Place, at now: Timestamp) -> Bool {
+        isLost(place) && awaySince(place).map { now >= $0 + Beat.keepRegistrations } ?? false
+    }
+
+    /// Its host is not to come back, either: nobody will ever look what is left there.
+    func isToBeForgotten(_ runner: Runner, at now: Timestamp) -> Bool {
+        progress[runner.id]?.containerGone == false && !isConfigured(runner.place.host) && isGivenUp(runner.place, at: now)
+    }
+
+    private func isConfigured(_ host: HostID) -> Bool { host == .local || configuration.host(host) != nil }
+
+    /// What is left of it on its host is for people to remove, and for AutoGit if the host is configured again.
+    mutating func forget(_ id: RunnerID, at now: Timestamp) {
+        guard let runner = runners[id], progress[id]?.containerGone == false else { return }
+        progress[id]?.containerGone = true
+        progress[id]?.containerGoneAt = now
+        progress[id]?.stuck = nil
+        tell(.runnerForgotten, runner)
+    }
+
+    /// An operator who removes a runner by force from a host that is taken out and does not answer means that nobody shall wait for it.
+    mutating func forgetForced(_ id: RunnerID, at now: Timestamp) {
+        guard let runner = runners[id], !isConfigured(runner.place.host), awaySince(runner.place) != nil else { return }
+        forget(id, at: now)
+    }
+
     /// Nobody knows what has become of it, and it is no supply.
     func isUnknown(_ runner: Runner, at now: Timestamp) -> Bool {
         isLost(runner.place) || awaySince(runner.place).map { now >= $0 + Beat.elsewhere } ?? false

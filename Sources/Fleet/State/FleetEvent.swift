@@ -18,7 +18,7 @@ public struct FleetEvent: Sendable, Equatable {
         // Of the world around.
         case gitlabTrouble(String, tokenRefused: Bool), gitlabAnswers, pollRemark(String), pollComplete
         case driverTrouble(String), driverAnswers, imageNotRefreshed(String)
-        case hostLost(away: Duration, runners: Int), runnerLost, hostBack(runners: Int), hostDrained, hostResumed
+        case hostLost(away: Duration, runners: Int), runnerLost, runnerForgotten, hostBack(runners: Int), hostDrained, hostResumed
         case hostCalled, hostWoke(after: Duration), hostSentToSleep, hostAsleep, hostPowerFailed(String)
         case gpuLost([RunnerID]), gpuBack, gpuFault(String), hostRemark(String)
         case diskShort(free: Int64, reserve: Int64), diskRoomy, imageRemoved(bytes: Int64)

@@ -46,6 +46,8 @@ extension FleetEvent {
         case .driverTrouble: "Cannot ask what runs runners; trying again"
         case .driverAnswers: "What runs runners answers again"
         case .hostLost: "A host has been away for too long; its runners don't count any more, and are removed when it comes back, unless they have jobs then"
+        case .runnerForgotten:
+            "The runner's host is not configured any more and does not answer: it is forgotten, and what is left of it there has to be removed by hand"
         case .runnerLost: "The runner's host is lost; what became of the runner is not known"
         case .hostBack: "A lost host is back"
         case .hostDrained: "Host drained: it gets no runners, and those without a job leave"
@@ -92,7 +94,7 @@ extension FleetEvent {
             .notice
         case .poolRecovered, .poolPaused, .poolResumed, .gitlabAnswers, .driverAnswers, .storeWorks, .unusableHook, .evacuating, .foundAgain: .notice
         case .jobGone, .jobReplaced, .jobRefused, .dismissedByForce, .startUnclear, .startInterrupted, .lastLines, .logNotKept, .outOfMemory, .stepFailed,
-            .pollRemark, .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort, .gpuLost, .gpuFault, .runnerLost,
+            .pollRemark, .orphan, .ghost, .sweepTrouble, .imageNotRefreshed, .diskShort, .gpuLost, .gpuFault, .runnerLost, .runnerForgotten,
             .hostPowerFailed:
             .warning
         case .startFailed, .stuck, .quarantined, .gitlabTrouble, .driverTrouble, .storeTrouble, .orphanStays, .ghostStays, .hostLost: .error
@@ -192,6 +194,7 @@ extension FleetEvent {
         case .ended: ("ended", runner?.reason)
         case .outOfMemory(let limit): ("out of memory", "a process was killed at the memory limit" + (limit.map { " of \($0 >> 20) MiB" } ?? ""))
         case .stuck(let why): ("stuck", why)
+        case .runnerForgotten: ("forgotten", "its host \(runner.map { "\($0.place.host)" } ?? "") is not configured any more and does not answer")
         case .runnerLost: ("lost", "its host \(runner.map { "\($0.place.host)" } ?? "") does not answer" + (job.map { ", and it had job \($0.id.id)" } ?? ""))
         case .removed: ("removed", runner?.reason)
         default: nil

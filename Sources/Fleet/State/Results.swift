@@ -163,7 +163,7 @@ extension FleetState {
         case (.learn, _): learnAt = now + Beat.learnAgain
         case (.wake(let host), _): called(host, result.trouble, at: now)
         case (.sleep(let host), _): sentToSleep(host, result.trouble, at: now)
-        case (.leave, _), (.end, _), (.refuse, _), (.abandon, _), (.lose, _), (.oversleep, _): break
+        case (.leave, _), (.end, _), (.refuse, _), (.abandon, _), (.lose, _), (.forget, _), (.oversleep, _): break
         }
     }
 

@@ -14,6 +14,7 @@ extension FleetState {
             end(id, "the daemon stopped during its start", failed: true, at: now)
         case .refuse(let job, let runner): refused(job, by: runner, at: now)
         case .lose(let place): lose(place, at: now)
+        case .forget(let id): forget(id, at: now)
         case .wake(let host), .sleep(let host), .oversleep(let host): decide(power: action, of: host, at: now)
         case .launch(let id, let pool, let job, let equipment, let host): launch(id, pool: pool, for: job, with: equipment, on: host, at: now)
         // The next is planned when one begins, so that whoever wants another soon is not forgotten over the answer to this one.

@@ -230,6 +230,7 @@ extension FleetState {
             if force {
                 tell(.dismissedByForce, runner)
                 end(id, "removed by force", failed: false, at: now)
+                forgetForced(id, at: now)
             } else if runner.phase == .starting || runner.phase == .ready {
                 leave(id, "asked to leave", failed: false)
             }
