@@ -26,13 +26,3 @@ extension Settings {
     /// Whether the file has more to say of its hosts than the section `[host]` can.
     public var hasSeveralHosts: Bool { hosts.count != 1 || hosts.contains { $0.host.id != .local || !$0.host.labels.isEmpty || !$0.host.resources.isEmpty } }
 }
-
-extension EngineAddress {
-    /// As it was remembered of a host that the configuration does not have any more; nil for what this version can't read. Files of TLS were not.
-    public init?(remembered text: String) {
-        guard let address = try? EngineAddress(text) else { return nil }
-        // Nor was where a cluster is.
-        if case .kubernetes = address { return nil }
-        self = address
-    }
-}

@@ -5,6 +5,7 @@ import ControlModel
 import Fleet
 import FoundationEssentials
 import Glibc
+import HTTPTransfer
 import HostProbe
 import HostTools
 import Logging
@@ -107,9 +108,12 @@ struct Run: AsyncParsableCommand {
             }
             if check {
                 let listening = await WebhookAddress.ofUnit(settings)
+                // A call to the socket of a service that was stopped would start it.
+                let isRunning = await ServiceUser.isRunning()
+                let runners = isRunning ? await DaemonInterview(socket: settings.controlSocket, http: HTTPClient()).runners() : []
                 let warnings =
                     await ServiceUser.ofUnit().warnings(for: settings) + UnitCredentials.warnings(for: settings) + HostLinks.warnings(for: settings)
-                    + [listening.warning].compactMap { $0 }
+                    + HostsTakenOut.warnings(for: settings, runners) + [listening.warning].compactMap { $0 }
                 let understood = Understood(settings, listening: listening, warnings: warnings)
                 print(json ? try understood.json() : understood.description)
                 return

@@ -137,6 +137,9 @@ struct DaemonInterview: Sendable {
         }
     }
 
+    /// All that live; none while the daemon can't be asked.
+    func runners() async -> [RunnerView] { (try? await get("/runners", as: [RunnerView].self)) ?? [] }
+
     /// Of the newest jobs.
     func projects() async -> [String] {
         guard let jobs = try? await get("/jobs", as: [JobView].self) else { return [] }

@@ -54,7 +54,7 @@ struct HostLinks {
         folder = stateDirectory + "/hosts"
         for host in settings where host.engine != .usual {
             link(host.host.id, host.engine, host.runnerSocket, lostAfter: host.host.lostAfter, complaints: host.power == nil ? .warning : .info)
-            addresses.append(.engine(host: host.host.id.name, address: "\(host.engine)"))
+            addresses.append(.engine(host: host.host.id.name, address: host.engine.remembered))
             guard let power = host.power, let time = host.host.power?.wakeTime else { continue }
             let forward = forwards.last { $0.socket == socket(of: host.host.id) }
             switches[host.host.id] = HostSwitch(host: host.host.id, settings: power, commands: commands) { forward?.hurry(for: time * 2) }

@@ -27,6 +27,13 @@ enum ServiceUser: Equatable {
         }
     }
 
+    /// Where there is no systemd, the daemon may run all the same.
+    static func isRunning(_ unit: String = "autogit.service") async -> Bool {
+        let manager = UnitManager(address: "unix:path=/run/dbus/system_bus_socket")
+        guard let state = try? await manager.text("ActiveState", of: unit, .unit) else { return true }
+        return state == "active" || state == "reloading"
+    }
+
     func warnings(for settings: Settings) -> [String] {
         switch self {
         case .unknown: return []

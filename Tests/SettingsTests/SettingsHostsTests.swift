@@ -141,7 +141,25 @@ import Testing
         #expect(errors(host("runner_socket = \"/s\"")).map(\.key) == ["host[0].runner_socket"])
         chmod(file, 0o644)
         #expect(errors(all).first?.message.contains("chmod 600 \(file)") == true)
-        #expect(EngineAddress(remembered: "kubernetes") == nil, "where it is was not remembered")
+    }
+
+    /// A host whose section is deleted is still reached, until the last runner there is gone.
+    @Test(arguments: [
+        EngineAddress.unix("/run/x.sock"), .ssh("ssh://me@desktop1:2222/run/x.sock"), .swarm("/run/docker.sock"), .tcp("127.0.0.1", 2375, tls: nil),
+        .tcp("fd00::1", 2376, tls: EngineTLS(ca: "/a/ca.pem", certificate: "/a/cert.pem", key: "/a/key.pem")), .kubernetes(KubernetesPlace()),
+        .kubernetes(KubernetesPlace(kubeconfig: "/etc/autogit/kube config", context: "home", namespace: "ci")),
+    ])
+    func anAddressIsRememberedWhole(_ address: EngineAddress) { #expect(EngineAddress(remembered: address.remembered) == address) }
+
+    /// By 0.10 and before; or by a later version.
+    @Test(arguments: [
+        "kubernetes", "tcp://10.0.0.7:2376", "", "{", "{}", #"{"engine":"carrier-pigeon://x"}"#, #"{"engine":"tcp://10.0.0.7:2376","tls_ca":"/a"}"#,
+    ])
+    func whatIsNotRememberedWholeIsNoAddress(_ text: String) { #expect(EngineAddress(remembered: text) == nil) }
+
+    @Test func anAddressOfAnEarlierVersionIsReadWhereItIsWhole() {
+        #expect(EngineAddress(remembered: "ssh://me@desktop1") == .ssh("ssh://me@desktop1"))
+        #expect(EngineAddress(remembered: "unix:///run/x.sock") == .unix("/run/x.sock"))
     }
 
     @Test func whatAClusterCannotDoIsRefusedForPoolsThatMayGoThere() throws {

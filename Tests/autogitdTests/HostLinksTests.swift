@@ -1,9 +1,70 @@
+import ContainerDriver
+import ControlModel
 import Fleet
+import Foundation
+import HTTPTransfer
+import Notify
+import Settings
+import TestBench
 import Testing
 
 @testable import autogitd
 
 @Suite struct HostLinksTests {
+    /// A daemon that starts without the section of a host where runners are.
+    @Test(arguments: [
+        EngineAddress.ssh("ssh://me@desktop1/run/user/1000/podman/podman.sock"), .unix("/run/other.sock"), .swarm("/run/docker.sock"),
+        .tcp("10.0.0.7", 2376, tls: EngineTLS(ca: "/nowhere/ca", certificate: "/nowhere/cert", key: "/nowhere/key")),
+        .kubernetes(KubernetesPlace(kubeconfig: "KUBECONFIG")),
+    ])
+    func aHostThatWasTakenOutIsStillReached(_ address: EngineAddress) throws {
+        let scratch = try ScratchFolder("links")
+        var address = address
+        if case .kubernetes = address {
+            let file = "\(scratch.path)/kubeconfig"
+            try Data(Self.kubeconfig.utf8).write(to: URL(filePath: file))
+            address = .kubernetes(KubernetesPlace(kubeconfig: file))
+        }
+        let runner = Runner(id: "one", pool: Pool(name: "p").on(HostID("old")), launchedFor: nil, at: Timestamp(milliseconds: 0))
+        let memory = Memory(
+            instance: "i", jobs: [], runners: [runner], finishedJobs: [], pausedPools: [], engines: [HostID("old"): address.remembered])
+        let links = HostLinks(
+            [], memory, http: HTTPClient(), registries: RegistryAccess(), commands: NoCommands(), stateDirectory: scratch.path, key: nil,
+            file: "\(scratch.path)/autogit.toml", log: LogBook().logger)
+        #expect(links.drivers.keys.map(\.self) == [Place(HostID("old"), .container)])
+        #expect(links.surveyors[HostID("old")] != nil)
+    }
+
+    private struct NoCommands: CommandRunner {
+        func run(_ command: [String], input: [UInt8], environment: [String: String], timeout: Duration, id: String) async -> DeliveryOutcome { .delivered }
+    }
+
+    private static let kubeconfig = """
+        {"clusters": [{"name": "c", "cluster": {"server": "https://10.0.0.9:6443"}}], "users": [{"name": "u", "user": {"token": "t"}}],
+         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "current-context": "x"}
+        """
+
+    @Test func runnersOnAHostWithoutASectionAreTold() throws {
+        func runner(_ host: String?, job: Int64? = nil) throws -> RunnerView {
+            var view = RunnerView(
+                id: "r", name: "r", status: "idle", phase: "ready", pool: "p", driver: "container", architecture: "amd64", gpu_enabled: false, tags: [],
+                jobs_done: 0, cpus: 1, memory_bytes: 1, requested_at: "", last_seen: "")
+            (view.host, view.current_job) = (host, job)
+            return view
+        }
+        let scratch = try ScratchFolder("hosts")
+        let token = "\(scratch.path)/token"
+        #expect(FileManager.default.createFile(atPath: token, contents: Data("glpat-x".utf8), attributes: [.posixPermissions: 0o600]))
+        let settings = try Settings.parse(
+            "[gitlab]\nurl = \"http://h\"\ntoken_file = \"\(token)\"\n[[pool]]\nname = \"p\"\nrun_untagged = true\n", file: "f",
+            environment: SettingsEnvironment(machineMemory: 10 << 30, credentialsDirectory: nil))
+        let told = HostsTakenOut.warnings(
+            for: settings, [try runner("local"), try runner(nil), try runner("old", job: 7), try runner("old"), try runner("older")])
+        #expect(told.count == 2)
+        #expect(told.first?.hasPrefix("2 runners, 1 of them with a job, are on the host old, which has no section") == true, "\(told)")
+        #expect(told.last?.hasPrefix("1 runner, none of them with a job, is on the host older") == true, "\(told)")
+    }
+
     /// As GNU's, busybox's and BSD's df write it with -P -k.
     @Test(arguments: [
         (
