@@ -43,10 +43,20 @@ final class SimulatedHosts {
 
     // MARK: The oracle's questions
 
+    private func candidates(_ pool: Pool) -> [Host] {
+        all.isEmpty ? [Host(.local, budget: world.engine.budget)] : pool.choice.candidates(of: configured, pool.driver)
+    }
+
+    /// Whether some host of the configuration is big enough for one runner of the pool, if nothing else is there.
+    func hasHost(for pool: Pool) -> Bool {
+        candidates(pool).contains { host in
+            pool.reservedMemory <= host.budget.memory ?? .max && pool.choice.needs.allSatisfy { $1 <= host.resources[$0] ?? 0 }
+        }
+    }
+
     /// Whether a runner of the pool could be placed on some host now.
     func hasRoom(for pool: Pool) -> Bool {
-        let candidates = all.isEmpty ? [Host(.local, budget: world.engine.budget)] : pool.choice.candidates(of: configured, pool.driver)
-        return candidates.contains { host in
+        candidates(pool).contains { host in
             guard let engine = world.engines.first(where: { $0.host == host.id }), engine.isFine, drained[host.id] == nil else { return false }
             if let nodes = engine.orchestrator?.nodes, !nodes.hasReady { return false }
             guard !world.disk.drainedHosts.contains(host.id) else { return false }

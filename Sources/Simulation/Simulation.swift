@@ -390,7 +390,7 @@ public final class Simulation: @unchecked Sendable {
 
     // MARK: The verdict
 
-    private func canBeServed(_ tags: [String]) -> Bool { pools.contains { $0.serves(tags: tags) } }
+    private func canBeServed(_ tags: [String]) -> Bool { pools.contains { $0.serves(tags: tags) && world.hosts.hasHost(for: $0) } }
 
     private func isQuiet() -> Bool {
         world.gitlab.runners.isEmpty && world.containers.isEmpty && world.engines.allSatisfy(\.leftovers.isEmpty) && world.disk.liveRunners.isEmpty
