@@ -181,7 +181,8 @@ import Testing
         scene.state.runners["one"]?.equipment = Equipment(architecture: .amd64, vendor: .nvidia, gpus: ["0"])
         if phase < .pausing { scene.state.runners["one"]?.currentJob = 9 }
         scene.queue(1)
-        #expect(scene.plan().reason(1) == .gpusInUse(total: 1, runners: ["one"]))
+        #expect(scene.plan().launches == [])
+        #expect(scene.plan().reason(1) == (phase < .pausing ? .gpusInUse(total: 1, runners: ["one"]) : .makingRoom(by: "one")))
         scene.state.progress["one"]?.containerGone = true
         #expect(scene.plan().equipment.map(\.gpus) == [["0"]])
     }

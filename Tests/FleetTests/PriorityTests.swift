@@ -176,6 +176,57 @@ import Testing
         #expect(Set(leaving(scene.plan())) == ["one", "two"])
     }
 
+    // MARK: Things
+
+    /// The host has one GPU and one jtag, and pools that want either.
+    private func withThings() -> Scene {
+        var (gpu, jtag) = (Scene.pool("p", ["a"]), Scene.pool("j", ["j"]))
+        (gpu.hardware.gpu, gpu.hardware.gpus) = (.nvidia, .some(1))
+        jtag.choice.needs = ["jtag": 1]
+        var (others, alike) = (Scene.pool("q", ["b"]), Scene.pool("k", ["k"]))
+        (others.hardware.gpu, others.hardware.gpus) = (.nvidia, .some(1))
+        alike.choice.needs = ["jtag": 1]
+        var scene = Scene([gpu, jtag, others, alike, Scene.pool("plain", ["c"])], hosts: [Host(.local, resources: ["jtag": 1])])
+        let facts = HostFacts(architecture: .amd64, gpus: [GPU(id: "g", vendor: .nvidia, name: "A")])
+        scene.take(.done(.survey(.local), .success(.host(facts))))
+        scene.state.hosts[.local]?.surveyAt = scene.now + .seconds(86_400)
+        return scene
+    }
+
+    private func hold(_ id: RunnerID, _ pool: Int, _ equipment: Equipment, gitlab: Int64, job: JobID? = nil, in scene: inout Scene) {
+        scene.add(id, pool: scene.state.pools[pool].pool, gitlab: gitlab, job: job)
+        scene.state.runners[id]?.equipment = equipment
+        scene.pass(.seconds(5))
+    }
+
+    private static let theGPU = Equipment(architecture: .amd64, vendor: .nvidia, gpus: ["g"])
+    private static let theJTAG = Equipment(architecture: .amd64, resources: ["jtag": 1])
+
+    /// And no idle runner that has nothing of what the job needs, however long it has been idle.
+    @Test func anIdleRunnerThatHasTheGPUOrTheThingMakesRoom() {
+        var scene = withThings()
+        hold("plain", 4, Equipment(architecture: .amd64), gitlab: 1, in: &scene)
+        hold("gpu", 2, Self.theGPU, gitlab: 2, in: &scene)
+        hold("jtag", 3, Self.theJTAG, gitlab: 3, in: &scene)
+        scene.queue(1)
+        scene.queue(2, tags: ["j"])
+        let plan = scene.plan()
+        #expect(Set(leaving(plan)) == ["gpu", "jtag"] && plan.launches == [], "\(plan.waiting)")
+        #expect(plan.reason(1) == .makingRoom(by: "jtag") || plan.reason(1) == .makingRoom(by: "gpu"))
+        for action in plan.actions { scene.take(.decided(action)) }
+        #expect(leaving(scene.plan()) == [], "what is coming is enough")
+        // Another job of the kind has nothing to come.
+        scene.queue(3)
+        #expect(leaving(scene.plan()) == [])
+    }
+
+    @Test func aGPUOfABusyRunnerStaysWhereItIs() {
+        var scene = withThings()
+        hold("gpu", 2, Self.theGPU, gitlab: 2, job: 9, in: &scene)
+        scene.queue(1)
+        #expect(leaving(scene.plan()) == [] && scene.plan().reason(1)?.code == "gpus-in-use")
+    }
+
     @Test func noRunnerLeavesWhereThatWouldNotBeEnough() {
         var big = Scene.pool("p", ["a"])
         big.memory = 3 << 30

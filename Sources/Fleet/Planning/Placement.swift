@@ -29,6 +29,17 @@ struct Placement {
         }
     }
 
+    /// Its container is about to go.
+    mutating func release(_ equipment: Equipment, by runner: RunnerID, on host: HostID) {
+        for (thing, count) in equipment.resources { taken[host, default: [:]][thing, default: 0] -= count }
+        for gpu in equipment.gpus {
+            guard var holding = holdings[host]?[gpu], let index = holding.runners.firstIndex(of: runner) else { continue }
+            holding.runners.remove(at: index)
+            if holding.runners.isEmpty { holding.most = .max }
+            holdings[host, default: [:]][gpu] = holding
+        }
+    }
+
     /// What a runner of the pool would be given, or why it can't be started there now.
     func place(_ pool: Pool, on host: Host, _ facts: HostFacts?) -> Answer {
         let needs = pool.hardware

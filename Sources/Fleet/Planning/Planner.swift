@@ -86,7 +86,7 @@ public enum Planner {
             for pool in wanted.pools {
                 switch supply.outlook(in: pool, for: wanted, into: &plan) {
                 case .obstacle(let obstacle):
-                    if obstacle.isBudget { tight = tight ?? pool }
+                    if obstacle.isRoom { tight = tight ?? pool }
                     reason = reason ?? obstacle
                 case .sleeper(_, let isTight):
                     if isTight { tight = tight ?? pool }

@@ -26,6 +26,8 @@ struct Supply {
     private var ofProject: [Int: [Int64: Int]] = [:]
     var launching: [Place: Int] = [:]
     var placement = Placement()
+    /// The same once those are gone that are on their way out without a job.
+    var coming = Placement()
     private var dice: SplitMix
     private var positions: [String: Int] = [:]
     /// Runners of a pool on a host of which GitLab hasn't heard yet: where starts fail there is one at most.
@@ -111,6 +113,7 @@ struct Supply {
                 rooms[room].runners += 1
             }
             placement.hold(runner.equipment, by: runner.id, on: runner.place.host)
+            coming.hold(runner.equipment, by: runner.id, on: runner.place.host)
             if runner.phase > .ready, !runner.isBusy, progress?.stuck == nil { leave(runner) }
         }
         // What has become of it nobody knows, and its place under `max_runners` is others' now.
@@ -137,6 +140,7 @@ struct Supply {
 
     mutating func leave(_ runner: Runner) {
         guard let room = roomIndex[runner.place.host] else { return }
+        coming.release(runner.equipment, by: runner.id, on: runner.place.host)
         rooms[room].leaving.memory += runner.memory
         rooms[room].leaving.cpus += runner.cpus
         rooms[room].lastLeaving = runner.id
@@ -180,6 +184,7 @@ struct Supply {
         unproven[spot(index, room)] += 1
         let id = freshID()
         placement.hold(equipment, by: id, on: host)
+        coming.hold(equipment, by: id, on: host)
         plan.actions.append(.launch(id, pool: pool.name, job: job, with: equipment, on: host))
     }
 

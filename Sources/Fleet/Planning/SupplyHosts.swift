@@ -7,7 +7,7 @@ extension Supply {
         var sleeper: Option?
         /// The rank of the first host that is well and full, or not looked at yet.
         var full = Int.max
-        /// A host that is awake has no budget left.
+        /// A host that is awake has too little room left.
         var isTight = false
         /// Where there is no best.
         var why: WaitingReason
@@ -57,7 +57,7 @@ extension Supply {
             if let obstacle = find(obstacleOn: room, of: index, ordered: ordered, into: &plan) {
                 obstacles.append(.init(host: rooms[room].host.id, reason: obstacle))
                 if obstacle.passes { choice.full = min(choice.full, rank) }
-                if obstacle.isBudget, !rooms[room].isAsleep { choice.isTight = true }
+                if obstacle.isRoom, !rooms[room].isAsleep { choice.isTight = true }
                 continue
             }
             let isEmulated = pool.hardware.architecture.map { wanted in state.hosts[rooms[room].host.id]?.facts?.runs(wanted) != true } ?? false

@@ -50,6 +50,7 @@ extension Supply {
         hold(index, on: room)
         if case .fits(let equipment) = placement.place(pool, on: rooms[room].host, state.hosts[host]?.facts) {
             placement.hold(equipment, by: Placement.nobody, on: host)
+            coming.hold(equipment, by: Placement.nobody, on: host)
         }
         if mayBeCalled(host, into: &plan), !isBeingCalled(room) {
             called.insert(host)

@@ -4,7 +4,7 @@ extension Supply {
     /// that comes before the job.
     /// - Returns: the runner that leaves for it; nil when nothing makes room.
     mutating func makeRoom(in index: Int, for wanted: Demand, into plan: inout Plan) -> RunnerID? {
-        for room in roomsOfPools[index] where blockedHosts[spot(index, room)]?.isBudget == true {
+        for room in roomsOfPools[index] where blockedHosts[spot(index, room)]?.isRoom == true {
             if let runner = makeRoom(in: index, on: room, for: wanted, into: &plan) { return runner }
         }
         return nil
@@ -17,10 +17,12 @@ extension Supply {
         let host = rooms[room].host.id
         var trial = self
         var gone: [Runner] = []
-        while !trial.isRoomComing(for: pool, on: trial.rooms[room]) {
+        while let lack = trial.lack(of: pool, on: room) {
             let others = trial.idle.indices.compactMap { other -> Candidate? in
                 guard other != index, trial.free(other) > 0, state.pools[other].pool.priority <= wanted.priority else { return nil }
-                let place = trial.idle[other].firstIndex { state.runners[$0.id]?.place.host == host }
+                let place = trial.idle[other].firstIndex { idle in
+                    state.runners[idle.id].map { $0.place.host == host && (lack == .budget || $0.equipment.hasWhat(pool)) } ?? false
+                }
                 return place.map { Candidate(pool: other, index: $0, priority: state.pools[other].pool.priority, idle: trial.idle[other][$0]) }
             }
             // Of those that come last the one that has been idle for longest.
@@ -35,6 +37,9 @@ extension Supply {
         }
         trial.rooms[room].leaving.memory -= pool.reservedMemory
         trial.rooms[room].leaving.cpus -= pool.reservedCPUs
+        if !pool.takesAnyHost, case .fits(let equipment) = trial.coming.place(pool, on: rooms[room].host, state.hosts[host]?.facts) {
+            trial.coming.hold(equipment, by: Placement.nobody, on: host)
+        }
         self = trial
         for runner in gone { plan.actions.append(.leave(runner.id, reason: "its room is needed for job \(wanted.job.id)", failed: false)) }
         return rooms[room].lastLeaving
@@ -53,9 +58,21 @@ extension Supply {
         }
     }
 
-    private func isRoomComing(for pool: Pool, on room: Room) -> Bool {
-        if let bound = room.host.budget.memory, room.memory - room.leaving.memory + pool.reservedMemory > bound { return false }
-        if let bound = room.host.budget.cpus, room.cpus - room.leaving.cpus + pool.reservedCPUs > bound + 1e-9 { return false }
-        return true
+    private enum Lack { case things, budget }
+
+    /// What a host lacks for a runner of the pool, once those are gone that are on their way out.
+    private func lack(of pool: Pool, on index: Int) -> Lack? {
+        let room = rooms[index]
+        if !pool.takesAnyHost, case .misfit = coming.place(pool, on: room.host, state.hosts[room.host.id]?.facts) { return .things }
+        if let bound = room.host.budget.memory, room.memory - room.leaving.memory + pool.reservedMemory > bound { return .budget }
+        if let bound = room.host.budget.cpus, room.cpus - room.leaving.cpus + pool.reservedCPUs > bound + 1e-9 { return .budget }
+        return nil
+    }
+}
+
+extension Equipment {
+    /// Whether it has a GPU or another thing of a kind that the pool's runners need.
+    fileprivate func hasWhat(_ pool: Pool) -> Bool {
+        !gpus.isEmpty && vendor == pool.hardware.gpu || pool.choice.needs.keys.contains { resources[$0] ?? 0 > 0 }
     }
 }

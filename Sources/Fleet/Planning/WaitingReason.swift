@@ -184,10 +184,10 @@ public enum WaitingReason: Sendable, Hashable {
     }
 
     /// An idle runner that leaves would change it.
-    var isBudget: Bool {
+    var isRoom: Bool {
         switch self {
-        case .memoryBudget, .cpuBudget: true
-        case .noHostTakes(_, let obstacles): obstacles.contains { $0.reason.isBudget }
+        case .memoryBudget, .cpuBudget, .gpusInUse, .resourceInUse: true
+        case .noHostTakes(_, let obstacles): obstacles.contains { $0.reason.isRoom }
         default: false
         }
     }
