@@ -49,11 +49,12 @@ public struct ReloadView: Codable, Sendable, Equatable {
 
 /// One correction of the actual state, as `POST /reconcile` answers.
 public struct ReconcileView: Codable, Sendable, Equatable {
-    /// `container`, `scope`, `registration` or `runner`; with `dry_run=true` also `network` or `volume`.
+    /// `container`, `scope`, `registration`, `runner` or `host`; with `dry_run=true` also `network` or `volume`.
     public var what: String
     /// Its name for people.
     public var name: String
-    /// What was done, or with `dry_run=true` would be: `remove`, `ask GitLab what it does`, or `leave` for what nobody knows the owner of.
+    /// What was done, or with `dry_run=true` would be: `remove`, `ask GitLab what it does`, `leave` for what nobody knows the owner of, or `skip` for a
+    /// host that does not answer.
     public var action: String
     /// Why.
     public var reason: String

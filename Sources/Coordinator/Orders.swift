@@ -179,12 +179,20 @@ extension Coordinator {
 
     /// The differences between the state and the outside: objects and registrations that no runner owns, runners whose object is gone or that
     /// ended, and runners whose job is not tracked; each with its remedy. Without `dryRun` returns after all removals were tried, or after 60 s.
-    /// - Throws: the error of a driver or GitLab: half a look is not enough.
+    /// Another host that does not answer is left out, and said to be.
+    /// - Throws: the error of this machine's driver or GitLab: half a look is not enough.
     public func reconcile(dryRun: Bool) async throws -> [ReconcileView] {
         let began = clock.now()
         var found: [ReconcileView] = []
+        var looked: [Place] = []
         for place in state.placesInUse {
-            let objects = try await hands.driver(place).list()
+            let objects: [DriverObject]
+            do { objects = try await hands.driver(place).list() } catch {
+                if place.host == .local || error is CancellationError { throw error }
+                found.append(.init(what: "host", name: place.host.name, action: "skip", reason: "it does not answer: \(error)"))
+                continue
+            }
+            looked.append(place)
             for object in objects where state.isOrphan(object, since: began) {
                 found.append(.init(what: place.kind.rawValue, name: Runner.name(of: object.runner), action: "remove", reason: "no runner owns it"))
             }
@@ -194,7 +202,7 @@ extension Coordinator {
                 found.append(.init(what: "runner", name: runner.name, action: "remove", reason: "its \(place.kind.rawValue) is gone"))
             }
         }
-        if dryRun { found += try await doubtful() }
+        if dryRun { found += try await doubtful(at: looked) }
         for id in state.forgesInUse {
             for ghost in try await hands.forge(id).registrations(instance: state.instance) where state.isGhost(ghost, of: id, since: began) {
                 found.append(.init(what: "registration", name: "\(ghost.description) (\(ghost.id))", action: "remove", reason: "no runner owns it"))
@@ -215,10 +223,10 @@ extension Coordinator {
         return found.sorted { ($0.what, $0.name) < ($1.what, $1.name) }
     }
 
-    private func doubtful() async throws -> [ReconcileView] {
+    private func doubtful(at places: [Place]) async throws -> [ReconcileView] {
         let tokens = Set(state.runners.values.compactMap(\.shortToken))
         var found: [ReconcileView] = []
-        for place in state.placesInUse {
+        for place in places {
             found += try await hands.driver(place).doubtful(except: tokens).map {
                 .init(
                     what: $0.what, name: $0.name, action: "leave",

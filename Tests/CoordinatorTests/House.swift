@@ -16,6 +16,8 @@ struct House: Sendable {
     let forge: FakeForge
     let engine: FakeDriver
     let systemd: FakeDriver
+    /// Engines of other hosts, by name.
+    let others: [String: FakeDriver]
     let coordinator: Coordinator
     private let plans = Plans()
 
@@ -23,17 +25,20 @@ struct House: Sendable {
     /// - Parameter jobs: that GitLab has already.
     init(
         _ pools: [Pool] = [pool()], paused: Set<String> = [], polling: Duration = .seconds(30), jobs: [JobID: JobObservation] = [:], seed: UInt64 = 1,
-        audiences: [any FleetAudience] = []
+        audiences: [any FleetAudience] = [], others names: [String] = []
     ) async throws {
         store = FakeStore(script, Memory(instance: "house", jobs: [], runners: [], finishedJobs: [], pausedPools: paused))
         forge = FakeForge(script, store)
         forge.change { $0.jobs = jobs }
         engine = FakeDriver(script, store, "engine")
         systemd = FakeDriver(script, store, "systemd")
-        let plans = plans
+        let (plans, script, store) = (plans, script, store)
+        others = Dictionary(uniqueKeysWithValues: names.map { ($0, FakeDriver(script, store, $0)) })
+        var drivers: [Place: any RunnerDriver] = [Self.engine: engine, Self.systemd: systemd]
+        for (name, driver) in others { drivers[Place(HostID(name), .container)] = driver }
         coordinator = Coordinator(
-            Self.configuration(pools, polling: polling), forges: [.default: forge], drivers: [Self.engine: engine, Self.systemd: systemd], store: store,
-            clock: clock, log: log.logger, seed: seed, audiences: audiences, watch: { plans.saw($0) })
+            Self.configuration(pools, polling: polling, hosts: names), forges: [.default: forge], drivers: drivers, store: store, clock: clock, log: log.logger,
+            seed: seed, audiences: audiences, watch: { plans.saw($0) })
         try await coordinator.recover()
         try await settled()
     }
@@ -53,8 +58,9 @@ struct House: Sendable {
         return pool
     }
 
-    static func configuration(_ pools: [Pool], polling: Duration = .seconds(30)) -> Coordinator.Configuration {
-        .init(.init(pools: pools, pollInterval: polling), version: "test")
+    static func configuration(_ pools: [Pool], polling: Duration = .seconds(30), hosts: [String] = []) -> Coordinator.Configuration {
+        let hosts = hosts.isEmpty ? nil : [Host(.local)] + hosts.map { Host(HostID($0)) }
+        return .init(.init(pools: pools, hosts: hosts, pollInterval: polling), version: "test")
     }
 
     // MARK: Waiting

@@ -91,6 +91,15 @@ import Testing
         #expect(found.map(\.what) == ["runner"] && found.map(\.name) == [runner.name] && found.map(\.reason) == ["its container is gone"])
     }
 
+    /// The others are looked at all the same.
+    @Test func aHostThatDoesNotAnswerIsSkippedAndSaidToBe() async throws {
+        let house = try await House(others: ["desktop1"])
+        house.engine.leave("stranger")
+        house.script.fail("list desktop1")
+        let found = try await house.coordinator.reconcile(dryRun: true)
+        #expect(found.map { "\($0.what) \($0.name) \($0.action)" } == ["container autogit-runner-stranger remove", "host desktop1 skip"])
+    }
+
     /// Half a look is none.
     @Test(arguments: ["list", "registrations"])
     func whoCannotBeAskedIsAnError(call: String) async throws {
