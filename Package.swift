@@ -178,7 +178,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/autogit-bench", swiftSettings: ours),
-        .testTarget(name: "FleetTests", dependencies: ["Fleet"], swiftSettings: ours),
+        .testTarget(name: "FleetTests", dependencies: ["Fleet", "TestBench"], swiftSettings: ours),
         .testTarget(name: "SetupTests", dependencies: ["Setup", "HostTools", "Settings", "Fleet"], swiftSettings: ours),
         .testTarget(name: "DoctorTests", dependencies: ["Doctor", "Fleet", "GitLab", "HTTPTransfer", "HostTools", "TestBench"], swiftSettings: ours),
         .testTarget(name: "HostProbeTests", dependencies: ["HostProbe", "Fleet", "TestBench", "Threads"], swiftSettings: ours),
