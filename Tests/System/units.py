@@ -32,6 +32,16 @@ command = ["/bin/false"]
 memory = "64MiB"
 """
 
+# On another host.
+FAR_POOL = """
+[[pool]]
+name = "far"
+hosts = ["far"]
+tags = ["far"]
+executor = "shell"
+memory = "64MiB"
+"""
+
 
 class Units(Suite):
     name = "units"
@@ -472,6 +482,47 @@ LoadCredential="""
         check(self.sh(f"grep -rE '{TOKEN}|{secret}' /root/report", ok=False)[0] != 0, "a secret is in it")
         check("autogitd" in self.sh("cat /root/report/*/journal.txt"), "no journal")
         self.sh("rm -r /root/report /root/report.tar.gz")
+
+    ENGINE = """
+import http.server, json, socketserver, sys
+class Engine(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def address_string(self): return "far"
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        if path.endswith("/events"):
+            self.send_response(200); self.end_headers(); self.rfile.read(); return
+        known = {"/version": {"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]},
+                 "/info": {"Architecture": "x86_64", "NCPU": 3, "MemTotal": 1 << 30, "Driver": "overlay"}, "/_ping": {}}
+        body = json.dumps(known.get("/" + path.split("/")[-1], [])).encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer): pass
+Server(sys.argv[1], Engine).serve_forever()
+"""
+
+    def test_another_host_is_reached_by_ssh_from_the_units_sandbox(self):
+        """ssh is the daemon's child, its key a credential, and a host key that is not known is refused. The engine over there is a stand-in."""
+        self.sh("rm -f /etc/autogit/ssh-key*; ssh-keygen -q -t ed25519 -N '' -f /etc/autogit/ssh-key; install -d -m 700 -o homelab -g homelab /home/homelab/.ssh")
+        self.sh("install -m 600 -o homelab -g homelab /etc/autogit/ssh-key.pub /home/homelab/.ssh/authorized_keys; systemctl start ssh")
+        self.sh(f"cat >/opt/engine.py <<'E'{self.ENGINE}E")
+        self.sh("systemd-run --quiet --unit=far -p User=homelab -p RuntimeDirectory=far python3 /opt/engine.py /run/far/engine.sock")
+        hosts = '[[host]]\nname = "local"\nmemory = "2GiB"\n[[host]]\nname = "far"\nengine = "ssh://homelab@127.0.0.1/run/far/engine.sock"\n'
+        self.configure(CONFIG.format(url=self.gitlab.url, name="s").replace('[host]\nmemory = "2GiB"\n', hosts) + FAR_POOL, healthy=False)
+
+        def far():
+            return next(h for h in self.api_even_degraded("/hosts") if h["name"] == "far")
+        self.until("a key that is not known is refused", lambda: far()["remarks"] and "known" in str(far()["remarks"]))
+        self.sh("ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null >/etc/autogit/known_hosts; systemctl restart autogit")
+        self.until("it answers", lambda: far()["status"] == "ok" and far().get("architecture") == "amd64", 120)
+        child = self.sh("systemd-cgls --no-pager -u autogit.service")
+        check("ssh" in child and "/run/credentials/autogit.service/ssh-key" in child, child)
+        self.sh("systemctl stop ssh; pkill -KILL -x sshd || true")
+        self.until("it is away", lambda: far()["status"] == "away", 120)
+        self.until("it says why", lambda: "refused" in str(far()["remarks"]), 120)
+        self.sh("systemctl start ssh")
+        self.until("it is back", lambda: far()["status"] == "ok", 120)
+        self.sh("systemctl stop far ssh; rm -rf /home/homelab/.ssh /etc/autogit/ssh-key* /etc/autogit/known_hosts /opt/engine.py")
+        self.pool("s")
 
     def test_a_crash_and_a_hang_end_in_a_new_start(self):
         pid = self.pid()
