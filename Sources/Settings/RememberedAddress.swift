@@ -27,6 +27,12 @@ extension EngineAddress {
         return (try? encoder.encode(keys)).map { String(decoding: $0, as: UTF8.self) } ?? description
     }
 
+    /// Whether two addresses are of the same runners: others' files of TLS, or another kubeconfig, may well be.
+    public func isWhere(_ other: EngineAddress) -> Bool {
+        if case .kubernetes(let one) = self, case .kubernetes(let two) = other { return one.context == two.context && one.namespace == two.namespace }
+        return description == other.description
+    }
+
     /// nil for what this version can't read, and where an earlier one did not keep enough: the files of TLS, and where a cluster is.
     public init?(remembered text: String) {
         let isWhole = text.hasPrefix("{")

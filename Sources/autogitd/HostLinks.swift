@@ -54,6 +54,12 @@ struct HostLinks {
         folder = stateDirectory + "/hosts"
         for host in settings where host.engine != .usual {
             link(host.host.id, host.engine, host.runnerSocket, lostAfter: host.host.lostAfter, complaints: host.power == nil ? .warning : .info)
+            let left = memory.runners.count { $0.place.host == host.host.id }
+            if left > 0, let before = memory.engines[host.host.id].flatMap(EngineAddress.init(remembered:)), !before.isWhere(host.engine) {
+                log.warning(
+                    "A host has another engine than before. What is left at the old one is not found any more: give the new one another name",
+                    metadata: ["host": "\(host.host.id)", "before": "\(before)", "now": "\(host.engine)", "runners": "\(left)"])
+            }
             addresses.append(.engine(host: host.host.id.name, address: host.engine.remembered))
             guard let power = host.power, let time = host.host.power?.wakeTime else { continue }
             let forward = forwards.last { $0.socket == socket(of: host.host.id) }

@@ -35,6 +35,18 @@ import Testing
         #expect(links.surveyors[HostID("old")] != nil)
     }
 
+    @Test(arguments: [("ssh://me@desktop1", 1), ("ssh://me@desktop2", 0)])
+    func aHostThatHasAnotherEngineThanBeforeIsToldOf(before: String, told: Int) throws {
+        let scratch = try ScratchFolder("links")
+        let runner = Runner(id: "one", pool: Pool(name: "p").on(HostID("desktop")), launchedFor: nil, at: Timestamp(milliseconds: 0))
+        let memory = Memory(instance: "i", jobs: [], runners: [runner], finishedJobs: [], pausedPools: [], engines: [HostID("desktop"): before])
+        let book = LogBook()
+        _ = HostLinks(
+            [HostSettings(Host(HostID("desktop")), engine: .ssh("ssh://me@desktop2"))], memory, http: HTTPClient(), registries: RegistryAccess(),
+            commands: NoCommands(), stateDirectory: scratch.path, key: nil, file: "\(scratch.path)/autogit.toml", log: book.logger)
+        #expect(book.lines.count { $0.message.hasPrefix("A host has another engine than before") } == told)
+    }
+
     private struct NoCommands: CommandRunner {
         func run(_ command: [String], input: [UInt8], environment: [String: String], timeout: Duration, id: String) async -> DeliveryOutcome { .delivered }
     }
