@@ -73,6 +73,53 @@ extension SettingsSchema {
     private static let tolerationPattern = #"^(\*|[A-Za-z0-9./_-]+(=[A-Za-z0-9._-]*)?)(:(NoSchedule|PreferNoSchedule|NoExecute(:[0-9]+)?))?$"#
 }
 
+extension SettingsSchema {
+    /// Keys of `[pool.runner.kubernetes]` for which there is a setting, with that setting's name: those of gitlab-runner's executor that AutoGit sets
+    /// (`JobPods`), and others that do the same. The runner talks to its own cluster, as its pod's account.
+    static let kubernetesKeysTyped: [String: String] = {
+        var typed = [
+            "namespace": "namespace in [[host]]", "host": "a [[host]] for each cluster", "context": "a [[host]] for each cluster",
+            "cap_add": "cap_add", "cap_drop": "cap_drop", "host_aliases": "extra_hosts in [pool.docker]", "dns_config.nameservers": "dns in [pool.docker]",
+            "cpu_limit": "cpus", "cpu_request": "cpus", "helper_cpu_limit": "cpus", "service_cpu_limit": "service_cpus in [pool.docker]",
+            "memory_limit": "memory", "memory_request": "memory", "helper_memory_limit": "memory",
+            "service_memory_limit": "service_memory in [pool.docker]",
+            "node_tolerations": "tolerations in [pool.kubernetes]", "node_selector.kubernetes.io/arch": "architecture",
+            "poll_timeout": "scheduling_timeout and creation_timeout in [pool.kubernetes]",
+        ]
+        for key in ["bearer_token", "cert_file", "key_file", "ca_file"] { typed[key] = "service_account in [pool.kubernetes]" }
+        for key in ["image", "helper_image", "pull_policy", "allowed_images", "allowed_services", "allowed_pull_policies", "privileged"] {
+            typed[key] = "\(key) in [pool.docker]"
+        }
+        // What these have counts in place of the pod's (GetContainerSecurityContext in gitlab-runner's common/config.go).
+        for container in ["build", "helper", "service", "init_permissions"] {
+            typed["\(container)_container_security_context.privileged"] = "privileged in [pool.docker]"
+            typed["\(container)_container_security_context.capabilities"] = "cap_add and cap_drop"
+        }
+        return Dictionary(typed.map { ("kubernetes.\($0.key)", $0.value) }) { mine, _ in mine }
+    }()
+
+    /// Those that would break what AutoGit relies on, with what is wrong with each and what to use instead.
+    static let kubernetesKeysBarred: [String: String] = {
+        let elsewhere = "would have jobs make pods where AutoGit neither finds nor removes them: use namespace in [[host]]"
+        var barred = [
+            "namespace_overwrite_allowed": elsewhere, "namespace_per_job": elsewhere,
+            "bearer_token_overwrite_allowed": "would have pods of jobs made by accounts of the jobs' own: use service_account in [pool.kubernetes]",
+            "pod_labels": "is AutoGit's own to set, which finds and removes pods of jobs by their labels: use pod_annotations",
+            "pod_labels_overwrite_allowed": "would let jobs change the labels by which AutoGit finds and removes their pods: remove it",
+            "node_selector.kubernetes.io/os": "is AutoGit's own to set: remove it",
+        ]
+        for (resource, setting) in [("cpu", "cpus"), ("memory", "memory")] {
+            for (container, use) in [("", setting), ("helper_", setting), ("service_", "service_\(setting) in [pool.docker]")] {
+                for bound in ["limit", "request"] {
+                    barred["\(container)\(resource)_\(bound)_overwrite_max_allowed"] =
+                        "would let jobs have another amount than the host's budget counts with: use \(use), in a pool for each size of job"
+                }
+            }
+        }
+        return Dictionary(barred.map { ("kubernetes.\($0.key)", $0.value) }) { mine, _ in mine }
+    }()
+}
+
 /// A JSON object of whatever content.
 private struct SomeObject: Decodable {
     private enum NoKey: CodingKey {}

@@ -218,7 +218,7 @@ public enum SettingsSchema {
             "ServerAddress": "server_address", "AccessKey": "access_key_file", "SecretKey": "secret_key_file", "BucketName": "bucket",
             "BucketLocation": "location", "Insecure": "insecure", "AuthenticationType": "access_key_file",
         ].map { ("cache.s3.\($0.key)", "kind = \"s3\" and \($0.value) in [pool.cache]") }
-        return pool.merging(docker + s3) { mine, _ in mine }
+        return pool.merging(docker + s3) { mine, _ in mine }.merging(kubernetesKeysTyped) { mine, _ in mine }
     }()
 }
 

@@ -129,50 +129,6 @@ import Testing
         #expect(found.map(\.key) == ["host[0].engine"] && found.allSatisfy { $0.message.contains("as in swarm+unix:///run/docker.sock") }, "\(found)")
     }
 
-    @Test func aClusterIsNamedByItsKubeconfig() throws {
-        let file = "\(scratch.path)/kubeconfig"
-        #expect(FileManager.default.createFile(atPath: file, contents: Data("{}".utf8), attributes: [.posixPermissions: 0o600]))
-        func host(_ more: String) -> String { "[[host]]\nname = \"c\"\nengine = \"kubernetes\"\n\(more)\n\(pool)" }
-        let all = host("kubeconfig = \"\(file)\"\ncontext = \"home\"\nnamespace = \"ci\"")
-        #expect(try parse(all).hosts[0].engine == .kubernetes(KubernetesPlace(kubeconfig: file, context: "home", namespace: "ci")))
-        #expect(try parse(host("")).hosts[0].engine == .kubernetes(KubernetesPlace()))
-        #expect(errors(host("context = \"home\"")).map(\.key) == ["host[0].context"])
-        #expect(errors(host("kubeconfig = \"/nowhere\"")).map(\.key) == ["host[0].kubeconfig"])
-        #expect(errors(host("runner_socket = \"/s\"")).map(\.key) == ["host[0].runner_socket"])
-        chmod(file, 0o644)
-        #expect(errors(all).first?.message.contains("chmod 600 \(file)") == true)
-        #expect(EngineAddress(remembered: "kubernetes") == nil, "where it is was not remembered")
-    }
-
-    @Test func whatAClusterCannotDoIsRefusedForPoolsThatMayGoThere() throws {
-        let cluster = "[[host]]\nname = \"c\"\nengine = \"kubernetes\"\n"
-        let found = errors("\(cluster)\(pool)mounts = [\"/a:/a\"]\nnetwork = \"host\"")
-        #expect(found.map(\.key) == ["pool[0].hosts"] && found.allSatisfy { $0.message.contains("mounts") && $0.message.contains("network") }, "\(found)")
-        #expect(errors("\(local)\(cluster)\(pool)mounts = [\"/a:/a\"]\nhosts = [\"local\"]").isEmpty)
-    }
-
-    @Test(arguments: [
-        ("*", KubernetesPool.Toleration(key: nil)), ("gpu", .init(key: "gpu")),
-        ("gpu=yes:NoSchedule", .init(key: "gpu", exists: false, value: "yes", effect: "NoSchedule")),
-        ("a.b/c=:NoExecute:60", .init(key: "a.b/c", exists: false, value: "", effect: "NoExecute", seconds: 60)),
-        ("*:NoExecute", .init(key: nil, effect: "NoExecute")),
-    ])
-    func tolerations(text: String, toleration: KubernetesPool.Toleration) throws {
-        #expect(KubernetesPool.Toleration(text) == toleration && toleration.text == text)
-        #expect(try parse("\(local)\(pool)[pool.kubernetes]\ntolerations = [\"\(text)\"]").pools[0].kubernetes.tolerations == [toleration])
-    }
-
-    @Test(arguments: ["", "=x", "*=x", "a:Sometimes", "a:NoSchedule:60", "a:NoExecute:x", "a b", "a:NoExecute:99999999999999999999"])
-    func noTolerations(text: String) {
-        #expect(errors("\(local)\(pool)[pool.kubernetes]\ntolerations = [\"\(text)\"]").map(\.key) == ["pool[0].kubernetes.tolerations"])
-    }
-
-    @Test func aPodTemplateIsAJSONObject() throws {
-        func template(_ text: String) -> String { "\(local)\(pool)[pool.kubernetes]\npod_template = '\(text)'" }
-        #expect(try parse(template(#"{"spec": {}}"#)).pools[0].kubernetes.podTemplate == #"{"spec": {}}"#)
-        for bad in ["[]", "spec: {}", "{", ""] { #expect(errors(template(bad)).map(\.key) == ["pool[0].kubernetes.pod_template"], "\(bad)") }
-    }
-
     @Test func howAHostIsWokenIsRead() throws {
         let settings = try parse(
             """
