@@ -72,7 +72,9 @@ public struct Settings: Sendable {
     public var pools: [Pool]
 
     /// Facts about the configuration that people are surprised by, a sentence each.
-    public var notes: [String] {
+    public var notes: [String] { notesOnExecutors + notesOnClusters + notesOnDisks }
+
+    private var notesOnExecutors: [String] {
         let shell = pools.filter { $0.executor == .shell }
         return shell.map { pool in
             "pool \(pool.name) runs jobs with the shell executor, which ignores image: and services: of a job"

@@ -177,11 +177,13 @@ extension SettingsReader {
             fail(section, "engine", "is required, for example engine = \"ssh://user@\(name)\"; only the host \"local\" has that of [engine]")
         }
         let engine = engine(of: host, section)
+        // A bound that nobody can keep is none, unless the file says it: see Settings.notesOnDisks.
+        let reserve = host.diskReserve ?? (id == .local || engine.showsDisk ? draft.diskReserve : 0)
         let power = power(within(section, SettingsSchema.powerSection), of: id)
         return HostSettings(
             Host(
                 id, labels: host.labels, budget: HostBudget(memory: host.memory ?? (id == .local ? machineMemory : nil), cpus: host.cpus),
-                resources: host.resources, diskReserve: host.diskReserve ?? draft.diskReserve, lostAfter: id == .local ? nil : host.lostAfter,
+                resources: host.resources, diskReserve: reserve, lostAfter: id == .local ? nil : host.lostAfter,
                 power: power?.0),
             engine: id == .local ? .usual : engine, runnerSocket: host.runnerSocket ?? engine.socket, power: power?.1)
     }

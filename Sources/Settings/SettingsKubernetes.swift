@@ -153,19 +153,37 @@ extension KubernetesPool.Toleration {
     }
 }
 
+extension [HostSettings] {
+    /// The Kubernetes clusters that a pool's runners may be placed on.
+    public func clusters(for pool: Pool) -> [HostID] {
+        let candidates = Set(pool.choice.candidates(of: map(\.host), pool.driver).map(\.id))
+        return filter { if case .kubernetes = $0.engine { candidates.contains($0.host.id) } else { false } }.map(\.host.id)
+    }
+}
+
 extension SettingsReader {
     /// What a cluster can't do for a pool that may be placed there.
     mutating func checkClusters(_ pools: [Pool], _ known: HostsRead) {
         for (index, pool) in pools.enumerated() {
             let obstacles = pool.obstaclesInCluster
-            let candidates = Set(pool.choice.candidates(of: known.hosts, pool.driver).map(\.id))
-            for host in known.settings where candidates.contains(host.host.id) {
-                guard case .kubernetes = host.engine, !obstacles.isEmpty else { continue }
+            for host in known.settings.clusters(for: pool) where !obstacles.isEmpty {
                 fail(
                     Section(name: "pool", index: index), "hosts",
-                    "may be placed on \(host.host.id), which is a Kubernetes cluster, and there \(obstacles.joined(separator: "; and ")). Change that, or name "
+                    "may be placed on \(host), which is a Kubernetes cluster, and there \(obstacles.joined(separator: "; and ")). Change that, or name "
                         + "other hosts")
             }
+        }
+    }
+}
+
+extension Settings {
+    /// What clusters leave out of a pool's settings. One that has its default is left alone: nobody may have chosen it.
+    var notesOnClusters: [String] {
+        pools.compactMap { pool in
+            let clusters = hosts.clusters(for: pool)
+            guard pool.executor == .docker, pool.docker.servicesLimit != DockerExecutor().servicesLimit, !clusters.isEmpty else { return nil }
+            return "services_limit of pool \(pool.name) says what its runners reserve on \(clusters.map(\.name).joined(separator: ", ")), and does not keep "
+                + "jobs from more services there, for GitLab Runner has no such setting in Kubernetes; allowed_services in [pool.docker] says which they may have"
         }
     }
 }

@@ -71,7 +71,7 @@ struct Understood: CustomStringConvertible {
         parts.append("memory \(host.budget.memory.map { "\($0 >> 20) MiB" } ?? "unbounded"), CPUs \(host.budget.cpus.map { "\($0)" } ?? "unbounded")")
         if !host.labels.isEmpty { parts.append("labels \(host.labels.joined(separator: " "))") }
         if !host.resources.isEmpty { parts.append("resources \(text(counts: host.resources))") }
-        if let reserve = host.diskReserve { parts.append(reserve == 0 ? "no disk_reserve" : "disk_reserve \(reserve >> 20) MiB") }
+        if settings.engine.showsDisk, let reserve = host.diskReserve { parts.append(reserve == 0 ? "no disk_reserve" : "disk_reserve \(reserve >> 20) MiB") }
         if let after = host.lostAfter { parts.append("lost_after \(after.text)") }
         if let power = settings.power, let times = host.power {
             parts.append("woken by \(text(power.wake)) within about \(times.wakeTime.text)")

@@ -113,7 +113,7 @@ import Testing
                     Host(.local, labels: ["slow"], budget: HostBudget(memory: (100 << 30) / 10 * 9), diskReserve: 2 << 30), engine: .usual,
                     runnerSocket: "/run/other.sock"),
                 HostSettings(
-                    Host(HostID("plain"), diskReserve: 2 << 30, lostAfter: .seconds(600)), engine: .tcp("10.0.0.2", 2376, tls: files),
+                    Host(HostID("plain"), diskReserve: 0, lostAfter: .seconds(600)), engine: .tcp("10.0.0.2", 2376, tls: files),
                     runnerSocket: "/run/docker.sock"),
                 HostSettings(Host(HostID("bare"), diskReserve: 2 << 30, lostAfter: .seconds(600)), engine: .ssh("ssh://bare")),
             ])

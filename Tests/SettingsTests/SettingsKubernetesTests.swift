@@ -73,6 +73,14 @@ import Testing
         for bad in ["[]", "spec: {}", "{", ""] { #expect(errors(template(bad)).map(\.key) == ["pool[0].kubernetes.pod_template"], "\(bad)") }
     }
 
+    /// It bounds what a runner reserves, so it is no error; its default may be nobody's choice.
+    @Test func aBoundOfServicesThatClustersDoNotKnowIsTold() throws {
+        let limit = "[pool.docker]\nservices_limit = 1\n"
+        let notes = try parse("\(cluster)\(pool)\(limit)").notes
+        #expect(notes.count == 1 && notes.allSatisfy { $0.hasPrefix("services_limit of pool p") && $0.contains(" on c, ") }, "\(notes)")
+        #expect(try parse("\(cluster)\(pool)").notes.isEmpty && parse("\(cluster)\(local)\(pool)hosts = [\"local\"]\n\(limit)").notes.isEmpty)
+    }
+
     // MARK: gitlab-runner's own keys
 
     @Test(arguments: [
