@@ -70,6 +70,8 @@ public struct Settings: Sendable {
     public var zone: TimeZoneRules
     /// At least one, each with a name of its own.
     public var pools: [Pool]
+    /// The files that the service reads as its own user, but for the credentials that systemd passes on.
+    public var files: [ServiceFile]
 
     /// Facts about the configuration that people are surprised by, a sentence each.
     public var notes: [String] { notesOnExecutors + notesOnClusters + notesOnDisks }

@@ -32,13 +32,13 @@ extension SettingsSchema {
                 "runner_socket", \.runnerSocket, example: .string("/run/user/1000/podman/podman.sock"), pattern: #"^/[^\s:?#%]+$"#,
                 "the engine's socket over there, for runners"
             ) { EngineAddress.complaint(aboutSocket: $0).map { "\($0), for example /run/user/1000/podman/podman.sock" } },
-            .string("tls_ca", \.tlsCA, example: .string("/etc/autogit/desktop1/ca.pem"), "for tcp: who signs the engine's certificate") {
+            .file("tls_ca", \.tlsCA, example: "/etc/autogit/desktop1/ca.pem", "for tcp: who signs the engine's certificate") {
                 pemComplaint($0, has: "CERTIFICATE")
             },
-            .string("tls_cert", \.tlsCert, example: .string("/etc/autogit/desktop1/cert.pem"), "for tcp: AutoGit's certificate") {
+            .file("tls_cert", \.tlsCert, example: "/etc/autogit/desktop1/cert.pem", "for tcp: AutoGit's certificate") {
                 pemComplaint($0, has: "CERTIFICATE")
             },
-            .string("tls_key", \.tlsKey, example: .string("/etc/autogit/desktop1/key.pem"), "for tcp: the key of that certificate") {
+            .file("tls_key", \.tlsKey, example: "/etc/autogit/desktop1/key.pem", "for tcp: the key of that certificate") {
                 pemComplaint($0, has: "PRIVATE KEY")
             },
         ] + kubernetesPlace

@@ -22,8 +22,8 @@ public struct KubernetesPlace: Sendable, Equatable {
 extension SettingsSchema {
     /// The keys of `[[host]]` for `engine = "kubernetes"` only.
     static let kubernetesPlace: [SettingKey<HostDraft>] = [
-        .string(
-            "kubeconfig", \.kubernetes.kubeconfig, example: .string("/etc/autogit/kubeconfig"), "for kubernetes: who AutoGit is; absent: its pod's account",
+        .file(
+            "kubeconfig", \.kubernetes.kubeconfig, example: "/etc/autogit/kubeconfig", "for kubernetes: who AutoGit is; absent: its pod's account",
             check: kubeconfigComplaint),
         .string("context", \.kubernetes.context, example: .string("home"), pattern: ".", "of that file; absent: its current one") {
             $0.isEmpty ? "must not be empty" : nil

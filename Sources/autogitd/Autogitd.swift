@@ -107,9 +107,10 @@ struct Run: AsyncParsableCommand {
             }
             if check {
                 let listening = await WebhookAddress.ofUnit(settings)
+                let user = await ServiceUser.ofUnit()
                 let warnings =
-                    await ServiceUser.ofUnit().warnings(for: settings) + UnitCredentials.warnings(for: settings) + HostLinks.warnings(for: settings)
-                    + [listening.warning].compactMap { $0 }
+                    await user.warnings(for: settings) + user.unreadable(settings.files) + UnitCredentials.warnings(for: settings)
+                    + HostLinks.warnings(for: settings) + [listening.warning].compactMap { $0 }
                 let understood = Understood(settings, listening: listening, warnings: warnings)
                 print(json ? try understood.json() : understood.description)
                 return

@@ -294,6 +294,26 @@ import Testing
         #expect(label.map(\.key) == ["host[0].labels"] && label[0].message.contains("is the name of a host"), "\(label)")
     }
 
+    @Test func aReserveOnADiskThatNobodySeesIsTold() throws {
+        let tunnel = "[[host]]\nname = \"h\"\nengine = \"tcp://localhost:2375\"\nrunner_socket = \"/s\"\n"
+        let swarm = "[[host]]\nname = \"s\"\nengine = \"swarm+unix:///s\"\n"
+        let cluster = "[[host]]\nname = \"c\"\nengine = \"kubernetes\"\n"
+        #expect(try parse("\(tunnel)\(swarm)\(cluster)\(desktop)\(pool)").notes.isEmpty)
+        let reserve = "disk_reserve = \"1GiB\"\n"
+        let notes = try parse("\(tunnel)\(reserve)\(swarm)\(reserve)\(cluster)\(reserve)\(desktop)\(reserve)\(local)\(reserve)\(pool)").notes
+        #expect(notes.map { String($0.prefix { $0 != ":" }) } == ["h", "s", "c"].map { "disk_reserve of the host \($0) has no effect" }, "\(notes)")
+        #expect(try parse("\(cluster)disk_reserve = \"0\"\n\(pool)").notes.isEmpty)
+    }
+
+    // MARK: Files
+
+    /// What root can read when it checks the configuration, the service may not: so it is named.
+    @Test func filesThatTheServiceReadsAreNamed() throws {
+        let settings = try parse("\(local)[[host]]\nname = \"h\"\nengine = \"tcp://h:2376\"\nrunner_socket = \"/s\"\n\(tls)\(pool)")
+        let files = [("gitlab.token_file", "token"), ("host[1].tls_ca", "ca.pem"), ("host[1].tls_cert", "cert.pem"), ("host[1].tls_key", "key.pem")]
+        #expect(settings.files == files.map { ServiceFile(key: $0, path: "\(scratch.path)/\($1)") })
+    }
+
     // MARK: Pools among hosts
 
     /// Of two hosts: `local` with 10 GiB and 8 CPUs, and `desktop1` with 8 GiB and 6 CPUs, the label `fast` and a `usb-jtag`.

@@ -36,6 +36,7 @@ import Testing
         func host(_ more: String) -> String { "[[host]]\nname = \"c\"\nengine = \"kubernetes\"\n\(more)\n\(pool)" }
         let all = host("kubeconfig = \"\(file)\"\ncontext = \"home\"\nnamespace = \"ci\"")
         #expect(try parse(all).hosts[0].engine == .kubernetes(KubernetesPlace(kubeconfig: file, context: "home", namespace: "ci")))
+        #expect(try parse(all).files.contains(ServiceFile(key: "host[0].kubeconfig", path: file)))
         #expect(try parse(host("")).hosts[0].engine == .kubernetes(KubernetesPlace()))
         #expect(errors(host("context = \"home\"")).map(\.key) == ["host[0].context"])
         #expect(errors(host("kubeconfig = \"/nowhere\"")).map(\.key) == ["host[0].kubeconfig"])
