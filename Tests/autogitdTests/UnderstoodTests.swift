@@ -134,5 +134,39 @@ import Testing
         #expect(pool["needs"] as? [String: Int] == ["usb-jtag": 1] && pool["overflow_after"] as? Double == 30 && pool["placement"] as? String == "spread")
     }
 
+    @Test func whereAClusterIsIsTold() throws {
+        let file = "\(scratch.path)/kubeconfig"
+        #expect(FileManager.default.createFile(atPath: file, contents: Data("{}".utf8), attributes: [.posixPermissions: 0o600]))
+        let settings = try Settings.parse(
+            """
+            [gitlab]
+            url = "http://h"
+            token_file = "\(scratch.path)/token"
+            [[host]]
+            name = "home"
+            engine = "kubernetes"
+            kubeconfig = "\(file)"
+            context = "admin"
+            namespace = "ci"
+            [[host]]
+            name = "around"
+            engine = "kubernetes"
+            [[pool]]
+            name = "p"
+            tags = ["a"]
+            """, file: "f", environment: SettingsEnvironment(machineMemory: 10 << 30, credentialsDirectory: nil))
+        let clusters = Understood(settings, warnings: [])
+        for line in [
+            "host      home: engine kubernetes, kubeconfig \(file), context admin, namespace ci, memory unbounded, CPUs unbounded, lost_after 10m",
+            "host      around: engine kubernetes, by the service account of AutoGit's pod, memory unbounded, CPUs unbounded, lost_after 10m",
+        ] {
+            #expect(clusters.description.split(separator: "\n").contains { $0 == line }, "\(clusters)")
+        }
+        let document = try #require(try JSONSerialization.jsonObject(with: Data(try clusters.json().utf8)) as? [String: Any])
+        let hosts = try #require(document["hosts"] as? [[String: Any]])
+        #expect(hosts[0]["kubeconfig"] as? String == file && hosts[0]["context"] as? String == "admin" && hosts[0]["namespace"] as? String == "ci")
+        #expect(["kubeconfig", "context", "namespace"].allSatisfy { hosts[1][$0] == nil })
+    }
+
     @Test func warningsComeLast() { #expect(understood.description.hasSuffix("\nwarning   a warning")) }
 }
