@@ -13,25 +13,10 @@ struct PodTemplate: Encodable, Sendable {
         /// The addresses of all services of the namespace are nobody's environment.
         var enableServiceLinks = false
         var nodeSelector: [String: String]
-        var tolerations: [Toleration]?
+        var tolerations: [PodToleration]?
         var securityContext: PodSecurity
         var containers: [Container]
         var volumes: [Volume]
-    }
-    struct Toleration: Encodable, Sendable {
-        var key: String?
-        var `operator`: String
-        var value: String?
-        var effect: String?
-        var tolerationSeconds: Int64?
-
-        init(_ toleration: KubernetesPool.Toleration) {
-            key = toleration.key
-            self.operator = toleration.exists ? "Exists" : "Equal"
-            value = toleration.exists ? nil : toleration.value ?? ""
-            effect = toleration.effect
-            tolerationSeconds = toleration.seconds
-        }
     }
     struct PodSecurity: Encodable, Sendable {
         struct Seccomp: Encodable, Sendable { var type = "RuntimeDefault" }
@@ -141,7 +126,7 @@ struct PodTemplate: Encodable, Sendable {
             }
             container.securityContext.capabilities.add = pool.capabilities
         }
-        let tolerations = pool.kubernetes.tolerations.map(Toleration.init)
+        let tolerations = pool.kubernetes.tolerations.map(PodToleration.init)
         spec = Spec(
             terminationGracePeriodSeconds: max(1, pool.stopTimeout.milliseconds / 1000),
             automountServiceAccountToken: pool.executor == .docker, serviceAccountName: pool.executor == .docker ? pool.kubernetes.serviceAccount : nil,

@@ -1,4 +1,5 @@
 import Fleet
+import FoundationEssentials
 
 /// How gitlab-runner's Kubernetes executor makes the pods of jobs (docs.gitlab.com/runner/executors/kubernetes). The settings of the Docker
 /// executor that have a counterpart there mean the same.
@@ -68,29 +69,39 @@ public struct JobPods: Sendable, Equatable {
         for (key, texts) in lists where !texts.isEmpty { table[key] = RunnerConfiguration.list(texts) }
         if !docker.dns.isEmpty { table["dns_config"] = .table(["nameservers": RunnerConfiguration.list(docker.dns)]) }
         if !docker.extraHosts.isEmpty { table["host_aliases"] = .array(docker.extraHosts.compactMap(Self.alias)) }
-        let tolerations = Self.tolerations(pool.kubernetes.tolerations)
-        if !tolerations.isEmpty { table["node_tolerations"] = .table(tolerations) }
+        var patches: [RunnerSetting] = []
+        if !pool.kubernetes.tolerationsFitRunner {
+            patches += Self.patch(tolerations: pool.kubernetes.tolerations)
+        } else if !pool.kubernetes.tolerations.isEmpty {
+            // gitlab-runner's `"key=value" = "effect"`: a key alone is one with any value, and the empty one is any key (common/config.go).
+            let effects = pool.kubernetes.tolerations.map { ($0.taint, RunnerSetting.string($0.effect ?? "")) }
+            table["node_tolerations"] = .table(Dictionary(effects) { first, _ in first })
+        }
         if let gpu {
             // No setting has other resources than CPUs, memory and disk, so the pod is patched.
-            let patch = #"{"containers":[{"name":"build","resources":{"limits":{"\#(gpu.resource)":"\#(gpu.count)"}}}]}"#
-            table["pod_spec"] = .array([.table(["name": .string("autogit-gpus"), "patch_type": .string("strategic"), "patch": .string(patch)])])
+            let change = #"{"containers":[{"name":"build","resources":{"limits":{"\#(gpu.resource)":"\#(gpu.count)"}}}]}"#
+            patches.append(Self.patch("autogit-gpus", type: "strategic", change))
         }
+        if !patches.isEmpty { table["pod_spec"] = .array(patches) }
         return table
+    }
+
+    /// What pods of jobs have that no setting of gitlab-runner's says.
+    private static func patch(_ name: String, type: String, _ change: String) -> RunnerSetting {
+        .table(["name": .string(name), "patch_type": .string(type), "patch": .string(change)])
+    }
+
+    /// All of them, because a patch replaces the list.
+    private static func patch(tolerations: [KubernetesPool.Toleration]) -> [RunnerSetting] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let change = try? encoder.encode(["tolerations": tolerations.map(PodToleration.init)]) else { return [] }
+        return [patch("autogit-tolerations", type: "merge", String(decoding: change, as: UTF8.self))]
     }
 
     /// `NAME:ADDRESS`; an address may have colons.
     private static func alias(_ host: String) -> RunnerSetting? {
         guard let colon = host.firstIndex(of: ":") else { return nil }
         return .table(["ip": .string(String(host[host.index(after: colon)...])), "hostnames": RunnerConfiguration.list([String(host[..<colon])])])
-    }
-
-    /// gitlab-runner's `"key=value" = "effect"`; a key alone means that the value says nothing. It knows no seconds, and needs a key.
-    private static func tolerations(_ all: [KubernetesPool.Toleration]) -> [String: RunnerSetting] {
-        var table: [String: RunnerSetting] = [:]
-        for toleration in all {
-            guard let key = toleration.key else { continue }
-            table[toleration.exists ? key : "\(key)=\(toleration.value ?? "")"] = .string(toleration.effect ?? "")
-        }
-        return table
     }
 }

@@ -59,8 +59,9 @@ public struct RunnerConfiguration: Sendable {
         switch pool.executor {
         case .docker where place.pods != nil:
             guard let pods = place.pods else { break }
-            section["kubernetes"] = .table(pods.table(for: spec))
-            if pods.gpu != nil { section["feature_flags"] = .table(["FF_USE_ADVANCED_POD_SPEC_CONFIGURATION": .flag(true)]) }
+            let table = pods.table(for: spec)
+            section["kubernetes"] = .table(table)
+            if table["pod_spec"] != nil { section["feature_flags"] = .table(["FF_USE_ADVANCED_POD_SPEC_CONFIGURATION": .flag(true)]) }
         case .docker:
             section["docker"] = .table(docker)
             // Podman has no links, by which services are reached otherwise.

@@ -26,3 +26,23 @@ extension Settings {
     /// Whether the file has more to say of its hosts than the section `[host]` can.
     public var hasSeveralHosts: Bool { hosts.count != 1 || hosts.contains { $0.host.id != .local || !$0.host.labels.isEmpty || !$0.host.resources.isEmpty } }
 }
+
+extension Settings {
+    /// Reserves that nobody can see to.
+    var notesOnDisks: [String] {
+        hosts.filter { !$0.engine.showsDisk && $0.host.diskReserve ?? 0 > 0 }.map { host in
+            "disk_reserve of the host \(host.host.id) has no effect: the disks of an engine at \(host.engine) can't be seen from here, so images stay there and "
+                + "runners are started however full they are. Remove it, and look after that disk over there"
+        }
+    }
+}
+
+extension EngineAddress {
+    /// Whether AutoGit can measure the file system of the engine's storage: here itself, and over there by ssh.
+    public var showsDisk: Bool {
+        switch self {
+        case .usual, .unix, .ssh: true
+        case .tcp, .swarm, .kubernetes: false
+        }
+    }
+}

@@ -70,9 +70,13 @@ public struct Settings: Sendable {
     public var zone: TimeZoneRules
     /// At least one, each with a name of its own.
     public var pools: [Pool]
+    /// The files that the service reads as its own user, but for the credentials that systemd passes on.
+    public var files: [ServiceFile]
 
     /// Facts about the configuration that people are surprised by, a sentence each.
-    public var notes: [String] {
+    public var notes: [String] { notesOnExecutors + notesOnClusters + notesOnDisks }
+
+    private var notesOnExecutors: [String] {
         let shell = pools.filter { $0.executor == .shell }
         return shell.map { pool in
             "pool \(pool.name) runs jobs with the shell executor, which ignores image: and services: of a job"

@@ -62,6 +62,10 @@ extension SettingsReader {
             typed.merge(SettingsSchema.runnerKeysOfS3) { mine, _ in mine }
             refused.insert("cache.Shared")
         }
+        var barred = SettingsSchema.kubernetesKeysBarred
+        if pool.executor == .docker, pool.hardware.gpu != nil || !pool.kubernetes.tolerationsFitRunner {
+            barred["kubernetes.pod_spec"] = "is AutoGit's own to set in a pool with gpu, and with tolerations for a time or of several effects: remove it"
+        }
         for key in Self.paths(pool.runnerSettings).sorted() {
             // gitlab-runner's parser doesn't tell capitals.
             func same(_ other: String) -> Bool { other.lowercased() == key.lowercased() }
@@ -73,6 +77,8 @@ extension SettingsReader {
                 fail(runner, key, "has a setting of its own: use kind = \"s3\" in [pool.cache]")
             } else if let setting = typed.first(where: { same($0.key) })?.value {
                 fail(runner, key, "has a setting of its own: use \(setting)")
+            } else if let complaint = barred.first(where: { same($0.key) })?.value {
+                fail(runner, key, complaint)
             }
         }
     }

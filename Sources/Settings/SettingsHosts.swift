@@ -32,13 +32,13 @@ extension SettingsSchema {
                 "runner_socket", \.runnerSocket, example: .string("/run/user/1000/podman/podman.sock"), pattern: #"^/[^\s:?#%]+$"#,
                 "the engine's socket over there, for runners"
             ) { EngineAddress.complaint(aboutSocket: $0).map { "\($0), for example /run/user/1000/podman/podman.sock" } },
-            .string("tls_ca", \.tlsCA, example: .string("/etc/autogit/desktop1/ca.pem"), "for tcp: who signs the engine's certificate") {
+            .file("tls_ca", \.tlsCA, example: "/etc/autogit/desktop1/ca.pem", "for tcp: who signs the engine's certificate") {
                 pemComplaint($0, has: "CERTIFICATE")
             },
-            .string("tls_cert", \.tlsCert, example: .string("/etc/autogit/desktop1/cert.pem"), "for tcp: AutoGit's certificate") {
+            .file("tls_cert", \.tlsCert, example: "/etc/autogit/desktop1/cert.pem", "for tcp: AutoGit's certificate") {
                 pemComplaint($0, has: "CERTIFICATE")
             },
-            .string("tls_key", \.tlsKey, example: .string("/etc/autogit/desktop1/key.pem"), "for tcp: the key of that certificate") {
+            .file("tls_key", \.tlsKey, example: "/etc/autogit/desktop1/key.pem", "for tcp: the key of that certificate") {
                 pemComplaint($0, has: "PRIVATE KEY")
             },
         ] + kubernetesPlace
@@ -177,11 +177,13 @@ extension SettingsReader {
             fail(section, "engine", "is required, for example engine = \"ssh://user@\(name)\"; only the host \"local\" has that of [engine]")
         }
         let engine = engine(of: host, section)
+        // A bound that nobody can keep is none, unless the file says it: see Settings.notesOnDisks.
+        let reserve = host.diskReserve ?? (id == .local || engine.showsDisk ? draft.diskReserve : 0)
         let power = power(within(section, SettingsSchema.powerSection), of: id)
         return HostSettings(
             Host(
                 id, labels: host.labels, budget: HostBudget(memory: host.memory ?? (id == .local ? machineMemory : nil), cpus: host.cpus),
-                resources: host.resources, diskReserve: host.diskReserve ?? draft.diskReserve, lostAfter: id == .local ? nil : host.lostAfter,
+                resources: host.resources, diskReserve: reserve, lostAfter: id == .local ? nil : host.lostAfter,
                 power: power?.0),
             engine: id == .local ? .usual : engine, runnerSocket: host.runnerSocket ?? engine.socket, power: power?.1)
     }

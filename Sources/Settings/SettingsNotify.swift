@@ -36,7 +36,7 @@ extension SettingsSchema {
         },
         .secret("token_file", \.token, example: "/srv/autogit/ntfy-token", "a file with a bearer token"),
         .secret("secret_file", \.secret, example: "/srv/autogit/notify-secret", "for kind = \"webhook\": a file with the secret that signs"),
-        .string("ca_file", \.caFile, example: .string("/etc/ssl/certs/ca-certificates.crt"), "CA certificates in place of the system's") {
+        .file("ca_file", \.caFile, example: "/etc/ssl/certs/ca-certificates.crt", "CA certificates in place of the system's") {
             access($0, R_OK) == 0 ? nil : "\($0) cannot be read: \(String(cString: strerror(errno)))"
         },
         .parsed(

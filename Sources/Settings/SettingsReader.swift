@@ -86,6 +86,8 @@ struct SettingsReader {
     let lines: LineIndex
     let environment: SettingsEnvironment
     var errors: [SettingsError] = []
+    /// Those that the service reads itself.
+    var files: [ServiceFile] = []
 
     init(file: String, lines: LineIndex, environment: SettingsEnvironment) {
         self.file = file
@@ -128,7 +130,7 @@ struct SettingsReader {
             controlToken: draft.controlToken, readAccess: draft.readAccess, metricsToken: draft.metricsToken,
             stateDirectory: draft.stateDirectory, engineSocket: draft.engineSocket, registries: registries, notify: notify, priorities: priorities,
             hosts: hosts.settings, diskReserve: hosts.hosts.first { $0.id == .local }?.diskReserve ?? draft.diskReserve, prune: draft.prune, cost: draft.cost,
-            zone: environment.zones.machine(), pools: pools)
+            zone: environment.zones.machine(), pools: pools, files: files)
     }
 
     /// Reads all keys of a section from their table.

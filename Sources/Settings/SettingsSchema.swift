@@ -50,7 +50,7 @@ public enum SettingsSchema {
                     "proxy", \.proxy, example: ["http_proxy": "http://proxy.example:3128"], names: proxyVariables,
                     "proxy variables of jobs, in place of the service's own"
                 ) { proxyVariables.contains($0) ? nil : "\($0) is not one of http_proxy, https_proxy and no_proxy" },
-                .string("ca_file", \.caFile, example: .string("/etc/ssl/certs/ca-certificates.crt"), "CA certificates in place of the system's") {
+                .file("ca_file", \.caFile, example: "/etc/ssl/certs/ca-certificates.crt", "CA certificates in place of the system's") {
                     access($0, R_OK) == 0 ? nil : "\($0) cannot be read: \(String(cString: strerror(errno)))"
                 },
             ]),
@@ -218,7 +218,7 @@ public enum SettingsSchema {
             "ServerAddress": "server_address", "AccessKey": "access_key_file", "SecretKey": "secret_key_file", "BucketName": "bucket",
             "BucketLocation": "location", "Insecure": "insecure", "AuthenticationType": "access_key_file",
         ].map { ("cache.s3.\($0.key)", "kind = \"s3\" and \($0.value) in [pool.cache]") }
-        return pool.merging(docker + s3) { mine, _ in mine }
+        return pool.merging(docker + s3) { mine, _ in mine }.merging(kubernetesKeysTyped) { mine, _ in mine }
     }()
 }
 

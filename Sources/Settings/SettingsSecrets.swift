@@ -6,6 +6,35 @@ import TOMLKit
     import Glibc
 #endif
 
+/// A file that the configuration names, and that the service reads as its own user.
+public struct ServiceFile: Sendable, Equatable {
+    /// The full name of its key, such as `host[0].tls_key`.
+    public var key: String
+    /// As the configuration has it.
+    public var path: String
+
+    public init(key: String, path: String) {
+        self.key = key
+        self.path = path
+    }
+}
+
+extension SettingKey {
+    /// The path of a file that the service reads, and that has more than one line to be read: see `secret` for the others.
+    /// - Parameter check: returns what is wrong with the file; nil when nothing is.
+    static func file(
+        _ name: String, _ place: Place<Target, String?>, example: String, _ summary: String, check: @escaping @Sendable (String) -> String?
+    ) -> Self {
+        let text = string(name, place, example: .string(example), summary, check: check)
+        return Self(
+            name, summary, text.schema, example: text.example,
+            read: { reader, section, target in
+                text.read(&reader, section, &target)
+                if let path = target[keyPath: place] { reader.note(path, section, name) }
+            }, show: text.show)
+    }
+}
+
 extension SettingsSchema {
     /// The section of tables that are named by registries.
     static let registrySection = "registry"
@@ -20,6 +49,9 @@ extension SettingsSchema {
 }
 
 extension SettingsReader {
+    /// A file that the service has to be able to read.
+    mutating func note(_ path: String, _ section: Section, _ key: String) { files.append(ServiceFile(key: section.path(key) ?? key, path: path)) }
+
     /// The secret in the file that a key names, else the one that systemd passes.
     /// - Parameter credential: the name of the systemd credential; nil where there is none.
     mutating func secret(_ section: Section, _ key: String, credential: String?) -> Secret? {
@@ -34,6 +66,7 @@ extension SettingsReader {
 
     /// - Parameter checkMode: false for credentials, whose mode systemd sets.
     private mutating func secret(path: String, _ section: Section, _ key: String, checkMode: Bool = true) -> Secret? {
+        if checkMode { note(path, section, key) }
         var status = stat()
         guard stat(path, &status) == 0 else {
             fail(section, key, "\(path) cannot be read: \(String(cString: strerror(errno)))")

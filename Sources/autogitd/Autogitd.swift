@@ -111,9 +111,10 @@ struct Run: AsyncParsableCommand {
                 // A call to the socket of a service that was stopped would start it.
                 let isRunning = await ServiceUser.isRunning()
                 let runners = isRunning ? await DaemonInterview(socket: settings.controlSocket, http: HTTPClient()).runners() : []
+                let user = await ServiceUser.ofUnit()
                 let warnings =
-                    await ServiceUser.ofUnit().warnings(for: settings) + UnitCredentials.warnings(for: settings) + HostLinks.warnings(for: settings)
-                    + HostsTakenOut.warnings(for: settings, runners) + [listening.warning].compactMap { $0 }
+                    await user.warnings(for: settings) + user.unreadable(settings.files) + UnitCredentials.warnings(for: settings)
+                    + HostLinks.warnings(for: settings) + HostsTakenOut.warnings(for: settings, runners) + [listening.warning].compactMap { $0 }
                 let understood = Understood(settings, listening: listening, warnings: warnings)
                 print(json ? try understood.json() : understood.description)
                 return

@@ -197,7 +197,7 @@ struct Forwarding: Service {
 extension HostLinks {
     /// What of the clusters' access can be seen to be wrong without asking them.
     static func warnings(for settings: Settings) -> [String] {
-        settings.hosts.compactMap { host in
+        let unreached: [String] = settings.hosts.compactMap { host in
             guard case .kubernetes(let place) = host.engine else { return nil }
             do {
                 _ = try place.access()
@@ -206,6 +206,16 @@ extension HostLinks {
                 return "the host \(host.host.id) can't be reached: \(error)"
             }
         }
+        return unreached + settings.pools.compactMap { warning(for: $0, on: settings.hosts.clusters(for: $0)) }
+    }
+
+    /// Runners of the executor `kubernetes` act as their pod's account. A pod template may name it, too.
+    private static func warning(for pool: Pool, on clusters: [HostID]) -> String? {
+        guard pool.executor == .docker, !clusters.isEmpty, pool.kubernetes.serviceAccount == nil else { return nil }
+        if pool.kubernetes.podTemplate?.contains("\"serviceAccountName\"") == true { return nil }
+        return "runners of the pool \(pool.name) make pods for their jobs on \(clusters.map(\.name).joined(separator: ", ")) as the account default of their "
+            + "namespace, which may do nothing as a rule: make an account with the Role in /usr/share/doc/autogit/hosts.md, and name it with service_account in "
+            + "[pool.kubernetes]"
     }
 }
 

@@ -34,6 +34,12 @@ enum ServiceUser: Equatable {
         return state == "active" || state == "reloading"
     }
 
+    /// Warnings of files that whoever checks the configuration may read, and the service may not.
+    func unreadable(_ files: [ServiceFile]) async -> [String] {
+        guard case .found(let user) = self else { return [] }
+        return await FileReader.ofUnit(user)?.warnings(for: files) ?? []
+    }
+
     func warnings(for settings: Settings) -> [String] {
         switch self {
         case .unknown: return []

@@ -116,6 +116,11 @@ struct Reloader: Service {
     let manager: ServiceManager
     let log: Logger
 
+    /// What `Settings.needsRestart` compares.
+    static let restarted =
+        "[gitlab] except poll_interval, [listen], [metrics], [state], socket of [engine], [registry], and name, engine, tls_ca, tls_cert, tls_key, kubeconfig, "
+        + "context, namespace and runner_socket of [[host]], and wake, sleep and timeout of [host.power]"
+
     func run() async throws {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         for await _ in hangups.cancelOnGracefulShutdown() {
@@ -135,12 +140,7 @@ struct Reloader: Service {
             let view = ReloadView(pools: settings.pools.map(\.name), needs_restart: running.needsRestart(for: settings))
             log.notice("Reloaded \(file.path): \(settings.pools.count) pools")
             if view.needs_restart {
-                log.warning(
-                    """
-                    Some changes take effect after a restart only ([gitlab] except poll_interval, [listen], [state], socket of [engine], [registry], and name, \
-                    engine, tls_ca, tls_cert, tls_key and runner_socket of [[host]], and wake, sleep and timeout of [host.power]): systemctl restart autogit
-                    """
-                )
+                log.warning("Some changes take effect after a restart only (\(Self.restarted)): systemctl restart autogit")
             }
             await tell()
             return view

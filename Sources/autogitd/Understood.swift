@@ -66,12 +66,18 @@ struct Understood: CustomStringConvertible {
     private static func text(_ settings: HostSettings) -> String {
         let host = settings.host
         var parts = ["engine \(settings.engine)"]
-        if case .tcp(_, _, let tls) = settings.engine { parts[0] += tls == nil ? " without TLS" : " with TLS" }
+        switch settings.engine {
+        case .tcp(_, _, let tls): parts[0] += tls == nil ? " without TLS" : " with TLS"
+        case .kubernetes(let place):
+            parts.append(place.kubeconfig.map { "kubeconfig \($0)" } ?? "by the service account of AutoGit's pod")
+            parts += [place.context.map { "context \($0)" }, place.namespace.map { "namespace \($0)" }].compactMap { $0 }
+        case .usual, .unix, .ssh, .swarm: break
+        }
         if let socket = settings.runnerSocket { parts.append("runner_socket \(socket)") }
         parts.append("memory \(host.budget.memory.map { "\($0 >> 20) MiB" } ?? "unbounded"), CPUs \(host.budget.cpus.map { "\($0)" } ?? "unbounded")")
         if !host.labels.isEmpty { parts.append("labels \(host.labels.joined(separator: " "))") }
         if !host.resources.isEmpty { parts.append("resources \(text(counts: host.resources))") }
-        if let reserve = host.diskReserve { parts.append(reserve == 0 ? "no disk_reserve" : "disk_reserve \(reserve >> 20) MiB") }
+        if settings.engine.showsDisk, let reserve = host.diskReserve { parts.append(reserve == 0 ? "no disk_reserve" : "disk_reserve \(reserve >> 20) MiB") }
         if let after = host.lostAfter { parts.append("lost_after \(after.text)") }
         if let power = settings.power, let times = host.power {
             parts.append("woken by \(text(power.wake)) within about \(times.wakeTime.text)")
@@ -80,7 +86,7 @@ struct Understood: CustomStringConvertible {
         return "\(host.id): \(parts.joined(separator: ", "))"
     }
 
-    fileprivate static func text(_ wake: PowerSettings.Wake) -> String {
+    static func text(_ wake: PowerSettings.Wake) -> String {
         switch wake {
         case .lan(let address): "a packet to \(address)"
         case .command(let command): command[0]
@@ -181,50 +187,6 @@ struct Understood: CustomStringConvertible {
         var pools: [PoolDocument]
         var notes: [String]
         var warnings: [String]
-    }
-
-    private struct HostDocument: Encodable {
-        var name: String
-        /// Absent where it is that of `[engine]`.
-        var engine: String?
-        var tls: Bool
-        var runner_socket: String?
-        var memory_budget_bytes: Int64?
-        var cpu_budget: Double?
-        var labels: [String]
-        var resources: [String: Int]
-        /// Absent for what the file says of all.
-        var disk_reserve_bytes: Int64?
-        /// Absent for never.
-        var lost_after: Double?
-        /// Absent for a host that is always on.
-        var power: Power?
-
-        struct Power: Encodable {
-            /// `wol:` and an address, or the path of a program. Its arguments may be secrets.
-            var wake: String
-            /// Absent where AutoGit sends it nowhere.
-            var sleep: String?
-            var idle: Double?
-            var wake_time: Double
-        }
-
-        init(_ settings: HostSettings) {
-            let host = settings.host
-            name = host.id.name
-            engine = settings.engine == .usual ? nil : "\(settings.engine)"
-            if case .tcp(_, _, .some) = settings.engine { tls = true } else { tls = false }
-            runner_socket = settings.runnerSocket
-            memory_budget_bytes = host.budget.memory
-            cpu_budget = host.budget.cpus
-            labels = host.labels
-            resources = host.resources
-            disk_reserve_bytes = host.diskReserve
-            lost_after = host.lostAfter?.inSeconds
-            guard let power = settings.power, let times = host.power else { return }
-            let wake = if case .lan(let address) = power.wake { "wol:\(address)" } else { Understood.text(power.wake) }
-            self.power = Power(wake: wake, sleep: power.sleep?[0], idle: times.idle?.inSeconds, wake_time: times.wakeTime.inSeconds)
-        }
     }
 
     private struct PriorityDocument: Encodable {

@@ -36,7 +36,8 @@ import Testing
         let labels = try #require(table["pod_labels"]?.table)
         #expect(labels["autogit.owner"]?.string == "i" && labels["autogit.job.instance"]?.string == "i" && labels["autogit.job.runner"]?.string == "abcd2345")
         let tolerations = try #require(table["node_tolerations"]?.table)
-        #expect(tolerations["gpu"]?.string == "NoSchedule" && tolerations["a=b"]?.string == "" && tolerations.count == 2)
+        #expect(tolerations["gpu"]?.string == "NoSchedule" && tolerations["a=b"]?.string == "" && tolerations[""]?.string == "" && tolerations.count == 3)
+        #expect(table["pod_spec"] == nil && section["feature_flags"] == nil)
         #expect(table["cap_drop"]?.array?[0].string == "ALL" && table["allow_privilege_escalation"]?.bool == false && table["privileged"]?.bool == false)
     }
 
@@ -52,9 +53,30 @@ import Testing
         #expect(section["feature_flags"]?.table?["FF_USE_ADVANCED_POD_SPEC_CONFIGURATION"]?.bool == true)
     }
 
+    /// gitlab-runner's table has no place for them, so the whole list is a patch.
+    @Test(
+        arguments: [
+            (
+                [.init(key: nil, effect: "NoExecute", seconds: 60), .init(key: "a/b", exists: false, value: "c")],
+                #"{"effect":"NoExecute","operator":"Exists","tolerationSeconds":60},{"key":"a/b","operator":"Equal","value":"c"}"#
+            ),
+            (
+                [.init(key: "gpu", effect: "NoSchedule"), .init(key: "gpu", effect: "NoExecute")],
+                #"{"effect":"NoSchedule","key":"gpu","operator":"Exists"},{"effect":"NoExecute","key":"gpu","operator":"Exists"}"#
+            ),
+        ] as [([KubernetesPool.Toleration], String)])
+    func tolerationsForATimeAndOfSeveralEffectsAreKept(tolerations: [KubernetesPool.Toleration], patch: String) throws {
+        let section = try section({ $0.kubernetes.tolerations = tolerations }, JobPods(namespace: "ci", gpu: .init(resource: "amd.com/gpu", count: 1)))
+        let table = try #require(section["kubernetes"]?.table)
+        let patches = try #require(table["pod_spec"]?.array)
+        #expect(table["node_tolerations"] == nil && patches.count == 2 && patches[1].table?["name"]?.string == "autogit-gpus")
+        #expect(patches[0].table?["patch"]?.string == #"{"tolerations":[\#(patch)]}"# && patches[0].table?["patch_type"]?.string == "merge")
+        #expect(section["feature_flags"]?.table?["FF_USE_ADVANCED_POD_SPEC_CONFIGURATION"]?.bool == true)
+    }
+
     @Test func thePoolsOwnSettingsComeLastAndOthersExecutorsStay() throws {
-        let own = try section { $0.runnerSettings = ["kubernetes": .table(["namespace": .string("jobs"), "priority_class_name": .string("low")])] }
-        #expect(own["kubernetes"]?.table?["namespace"]?.string == "jobs" && own["kubernetes"]?.table?["image"] != nil)
+        let own = try section { $0.runnerSettings = ["kubernetes": .table(["helper_cpu_request": .string("50m"), "priority_class_name": .string("low")])] }
+        #expect(own["kubernetes"]?.table?["helper_cpu_request"]?.string == "50m" && own["kubernetes"]?.table?["image"] != nil)
         let shell = try section { $0.configuredExecutor = .shell }
         #expect(shell["executor"]?.string == "shell" && shell["kubernetes"] == nil)
         let docker = try section({ _ in }, nil)

@@ -113,7 +113,7 @@ import Testing
                     Host(.local, labels: ["slow"], budget: HostBudget(memory: (100 << 30) / 10 * 9), diskReserve: 2 << 30), engine: .usual,
                     runnerSocket: "/run/other.sock"),
                 HostSettings(
-                    Host(HostID("plain"), diskReserve: 2 << 30, lostAfter: .seconds(600)), engine: .tcp("10.0.0.2", 2376, tls: files),
+                    Host(HostID("plain"), diskReserve: 0, lostAfter: .seconds(600)), engine: .tcp("10.0.0.2", 2376, tls: files),
                     runnerSocket: "/run/docker.sock"),
                 HostSettings(Host(HostID("bare"), diskReserve: 2 << 30, lostAfter: .seconds(600)), engine: .ssh("ssh://bare")),
             ])
@@ -127,20 +127,6 @@ import Testing
         #expect(try socket("") == "/run/docker.sock" && socket("runner_socket = \"/run/user/7/docker.sock\"") == "/run/user/7/docker.sock")
         let found = errors("[[host]]\nname = \"s\"\nengine = \"swarm+unix://run/docker.sock\"\n\(pool)")
         #expect(found.map(\.key) == ["host[0].engine"] && found.allSatisfy { $0.message.contains("as in swarm+unix:///run/docker.sock") }, "\(found)")
-    }
-
-    @Test func aClusterIsNamedByItsKubeconfig() throws {
-        let file = "\(scratch.path)/kubeconfig"
-        #expect(FileManager.default.createFile(atPath: file, contents: Data("{}".utf8), attributes: [.posixPermissions: 0o600]))
-        func host(_ more: String) -> String { "[[host]]\nname = \"c\"\nengine = \"kubernetes\"\n\(more)\n\(pool)" }
-        let all = host("kubeconfig = \"\(file)\"\ncontext = \"home\"\nnamespace = \"ci\"")
-        #expect(try parse(all).hosts[0].engine == .kubernetes(KubernetesPlace(kubeconfig: file, context: "home", namespace: "ci")))
-        #expect(try parse(host("")).hosts[0].engine == .kubernetes(KubernetesPlace()))
-        #expect(errors(host("context = \"home\"")).map(\.key) == ["host[0].context"])
-        #expect(errors(host("kubeconfig = \"/nowhere\"")).map(\.key) == ["host[0].kubeconfig"])
-        #expect(errors(host("runner_socket = \"/s\"")).map(\.key) == ["host[0].runner_socket"])
-        chmod(file, 0o644)
-        #expect(errors(all).first?.message.contains("chmod 600 \(file)") == true)
     }
 
     /// A host whose section is deleted is still reached, until the last runner there is gone.
@@ -160,35 +146,6 @@ import Testing
     @Test func anAddressOfAnEarlierVersionIsReadWhereItIsWhole() {
         #expect(EngineAddress(remembered: "ssh://me@desktop1") == .ssh("ssh://me@desktop1"))
         #expect(EngineAddress(remembered: "unix:///run/x.sock") == .unix("/run/x.sock"))
-    }
-
-    @Test func whatAClusterCannotDoIsRefusedForPoolsThatMayGoThere() throws {
-        let cluster = "[[host]]\nname = \"c\"\nengine = \"kubernetes\"\n"
-        let found = errors("\(cluster)\(pool)mounts = [\"/a:/a\"]\nnetwork = \"host\"")
-        #expect(found.map(\.key) == ["pool[0].hosts"] && found.allSatisfy { $0.message.contains("mounts") && $0.message.contains("network") }, "\(found)")
-        #expect(errors("\(local)\(cluster)\(pool)mounts = [\"/a:/a\"]\nhosts = [\"local\"]").isEmpty)
-    }
-
-    @Test(arguments: [
-        ("*", KubernetesPool.Toleration(key: nil)), ("gpu", .init(key: "gpu")),
-        ("gpu=yes:NoSchedule", .init(key: "gpu", exists: false, value: "yes", effect: "NoSchedule")),
-        ("a.b/c=:NoExecute:60", .init(key: "a.b/c", exists: false, value: "", effect: "NoExecute", seconds: 60)),
-        ("*:NoExecute", .init(key: nil, effect: "NoExecute")),
-    ])
-    func tolerations(text: String, toleration: KubernetesPool.Toleration) throws {
-        #expect(KubernetesPool.Toleration(text) == toleration && toleration.text == text)
-        #expect(try parse("\(local)\(pool)[pool.kubernetes]\ntolerations = [\"\(text)\"]").pools[0].kubernetes.tolerations == [toleration])
-    }
-
-    @Test(arguments: ["", "=x", "*=x", "a:Sometimes", "a:NoSchedule:60", "a:NoExecute:x", "a b", "a:NoExecute:99999999999999999999"])
-    func noTolerations(text: String) {
-        #expect(errors("\(local)\(pool)[pool.kubernetes]\ntolerations = [\"\(text)\"]").map(\.key) == ["pool[0].kubernetes.tolerations"])
-    }
-
-    @Test func aPodTemplateIsAJSONObject() throws {
-        func template(_ text: String) -> String { "\(local)\(pool)[pool.kubernetes]\npod_template = '\(text)'" }
-        #expect(try parse(template(#"{"spec": {}}"#)).pools[0].kubernetes.podTemplate == #"{"spec": {}}"#)
-        for bad in ["[]", "spec: {}", "{", ""] { #expect(errors(template(bad)).map(\.key) == ["pool[0].kubernetes.pod_template"], "\(bad)") }
     }
 
     @Test func howAHostIsWokenIsRead() throws {
@@ -354,6 +311,26 @@ import Testing
         #expect(own.map(\.key) == ["host[1].engine"] && own[0].message.contains("is that of [engine], too"), "\(own)")
         let label = errors("\(local)labels = [\"desktop1\"]\n\(desktop)\(pool)")
         #expect(label.map(\.key) == ["host[0].labels"] && label[0].message.contains("is the name of a host"), "\(label)")
+    }
+
+    @Test func aReserveOnADiskThatNobodySeesIsTold() throws {
+        let tunnel = "[[host]]\nname = \"h\"\nengine = \"tcp://localhost:2375\"\nrunner_socket = \"/s\"\n"
+        let swarm = "[[host]]\nname = \"s\"\nengine = \"swarm+unix:///s\"\n"
+        let cluster = "[[host]]\nname = \"c\"\nengine = \"kubernetes\"\n"
+        #expect(try parse("\(tunnel)\(swarm)\(cluster)\(desktop)\(pool)").notes.isEmpty)
+        let reserve = "disk_reserve = \"1GiB\"\n"
+        let notes = try parse("\(tunnel)\(reserve)\(swarm)\(reserve)\(cluster)\(reserve)\(desktop)\(reserve)\(local)\(reserve)\(pool)").notes
+        #expect(notes.map { String($0.prefix { $0 != ":" }) } == ["h", "s", "c"].map { "disk_reserve of the host \($0) has no effect" }, "\(notes)")
+        #expect(try parse("\(cluster)disk_reserve = \"0\"\n\(pool)").notes.isEmpty)
+    }
+
+    // MARK: Files
+
+    /// What root can read when it checks the configuration, the service may not: so it is named.
+    @Test func filesThatTheServiceReadsAreNamed() throws {
+        let settings = try parse("\(local)[[host]]\nname = \"h\"\nengine = \"tcp://h:2376\"\nrunner_socket = \"/s\"\n\(tls)\(pool)")
+        let files = [("gitlab.token_file", "token"), ("host[1].tls_ca", "ca.pem"), ("host[1].tls_cert", "cert.pem"), ("host[1].tls_key", "key.pem")]
+        #expect(settings.files == files.map { ServiceFile(key: $0, path: "\(scratch.path)/\($1)") })
     }
 
     // MARK: Pools among hosts

@@ -55,6 +55,14 @@ import Testing
         #expect(try !settings("").needsRestart(for: settings("[[host]]\nname = \"local\"\nmemory = \"4GiB\"")))
     }
 
+    @Test func anotherPlaceOfAClusterNeedsARestartAndIsNamed() throws {
+        func cluster(_ more: String) throws -> Settings { try settings("[[host]]\nname = \"c\"\nengine = \"kubernetes\"\n\(more)") }
+        #expect(try cluster("").needsRestart(for: cluster("namespace = \"ci\"")) && !cluster("").needsRestart(for: cluster("cpus = 8")))
+        let reloaded: Set = ["memory", "cpus", "labels", "resources", "lost_after", "disk_reserve"]
+        let named = Reloader.restarted.split { " ,".contains($0) }.map(String.init)
+        for key in SettingsSchema.host.map(\.name) { #expect(named.contains(key) != reloaded.contains(key), "\(key)") }
+    }
+
     /// A host that the daemon did not know when it started has no driver.
     @Test func hostsThatAReloadAddsWaitForARestart() throws {
         let (one, both) = (try settings(""), try settings(two + "memory = \"8GiB\""))

@@ -96,4 +96,19 @@ import Testing
         "h\n/dev/x 9223372036854775807 0 9223372036854775807 0% /\n", "h\n% % % % % %\n",
     ])
     func whatIsNotThatIsNoDisk(output: String) { #expect(HostLinks.space(Array(output.utf8)) == nil) }
+
+    /// The namespace's own account may make no pods as a rule.
+    @Test(arguments: [
+        ("", true), ("executor = \"shell\"", false), ("hosts = [\"local\"]", false), ("[pool.kubernetes]\nservice_account = \"gitlab-runner\"", false),
+        ("[pool.kubernetes]\npod_template = '{\"spec\": {\"serviceAccountName\": \"x\"}}'", false), ("[pool.kubernetes]\npod_template = '{}'", true),
+    ])
+    func runnersThatMakePodsAreToldToHaveAnAccount(lines: String, isTold: Bool) throws {
+        let scratch = try ScratchFolder("links")
+        #expect(FileManager.default.createFile(atPath: "\(scratch.path)/token", contents: Data("x".utf8), attributes: [.posixPermissions: 0o600]))
+        let hosts = "[[host]]\nname = \"local\"\n[[host]]\nname = \"home\"\nengine = \"kubernetes\"\n"
+        let text = "[gitlab]\nurl = \"http://h\"\ntoken_file = \"\(scratch.path)/token\"\n\(hosts)[[pool]]\nname = \"p\"\ntags = [\"a\"]\n\(lines)\n"
+        let settings = try Settings.parse(text, file: "f", environment: SettingsEnvironment(machineMemory: 10 << 30, credentialsDirectory: nil))
+        let told = HostLinks.warnings(for: settings).filter { $0.contains("service_account in [pool.kubernetes]") }
+        #expect(told.count == (isTold ? 1 : 0) && told.allSatisfy { $0.hasPrefix("runners of the pool p make pods for their jobs on home as") }, "\(told)")
+    }
 }

@@ -118,8 +118,8 @@ import Testing
             "host      local: engine as [engine] says, memory 9216 MiB, CPUs unbounded, labels slow, disk_reserve 2048 MiB",
             "host      desktop1: engine ssh://user@desktop1/run/podman.sock, runner_socket /run/podman.sock, memory 8192 MiB, CPUs 6.0, "
                 + "resources usb-jtag=1, disk_reserve 2048 MiB, lost_after 10m",
-            "host      tunnel: engine tcp://localhost:2375 without TLS, runner_socket /run/podman.sock, memory unbounded, CPUs unbounded, "
-                + "disk_reserve 2048 MiB, lost_after 10m",
+            // Its disk can't be seen from here.
+            "host      tunnel: engine tcp://localhost:2375 without TLS, runner_socket /run/podman.sock, memory unbounded, CPUs unbounded, lost_after 10m",
         ] {
             #expect(several.description.split(separator: "\n").contains { $0 == line }, "\(several)")
         }
@@ -132,6 +132,40 @@ import Testing
         #expect(hosts[1]["resources"] as? [String: Int] == ["usb-jtag": 1] && hosts[1]["lost_after"] as? Double == 600 && hosts[2]["tls"] as? Bool == false)
         let pool = try #require((document["pools"] as? [[String: Any]])?.first)
         #expect(pool["needs"] as? [String: Int] == ["usb-jtag": 1] && pool["overflow_after"] as? Double == 30 && pool["placement"] as? String == "spread")
+    }
+
+    @Test func whereAClusterIsIsTold() throws {
+        let file = "\(scratch.path)/kubeconfig"
+        #expect(FileManager.default.createFile(atPath: file, contents: Data("{}".utf8), attributes: [.posixPermissions: 0o600]))
+        let settings = try Settings.parse(
+            """
+            [gitlab]
+            url = "http://h"
+            token_file = "\(scratch.path)/token"
+            [[host]]
+            name = "home"
+            engine = "kubernetes"
+            kubeconfig = "\(file)"
+            context = "admin"
+            namespace = "ci"
+            [[host]]
+            name = "around"
+            engine = "kubernetes"
+            [[pool]]
+            name = "p"
+            tags = ["a"]
+            """, file: "f", environment: SettingsEnvironment(machineMemory: 10 << 30, credentialsDirectory: nil))
+        let clusters = Understood(settings, warnings: [])
+        for line in [
+            "host      home: engine kubernetes, kubeconfig \(file), context admin, namespace ci, memory unbounded, CPUs unbounded, lost_after 10m",
+            "host      around: engine kubernetes, by the service account of AutoGit's pod, memory unbounded, CPUs unbounded, lost_after 10m",
+        ] {
+            #expect(clusters.description.split(separator: "\n").contains { $0 == line }, "\(clusters)")
+        }
+        let document = try #require(try JSONSerialization.jsonObject(with: Data(try clusters.json().utf8)) as? [String: Any])
+        let hosts = try #require(document["hosts"] as? [[String: Any]])
+        #expect(hosts[0]["kubeconfig"] as? String == file && hosts[0]["context"] as? String == "admin" && hosts[0]["namespace"] as? String == "ci")
+        #expect(["kubeconfig", "context", "namespace"].allSatisfy { hosts[1][$0] == nil })
     }
 
     @Test func warningsComeLast() { #expect(understood.description.hasSuffix("\nwarning   a warning")) }

@@ -38,6 +38,14 @@ public struct KubernetesPool: Sendable, Equatable {
             self.effect = effect
             self.seconds = seconds
         }
+
+        /// `key=value`; the key alone for any value, and nothing for any key.
+        public var taint: String { exists ? key ?? "" : "\(key ?? "")=\(value ?? "")" }
+    }
+
+    /// Whether gitlab-runner's setting for the pods of jobs has room for all tolerations: a table with one effect for a taint, and without times.
+    public var tolerationsFitRunner: Bool {
+        tolerations.allSatisfy { $0.seconds == nil } && Set(tolerations.map(\.taint)).count == tolerations.count
     }
 }
 
