@@ -220,7 +220,9 @@ let package = Package(
             dependencies: ["autogitctl", "ControlModel", .product(name: "ArgumentParser", package: "swift-argument-parser")], exclude: ["TopOnTerminal.py"],
             swiftSettings: ours),
         .testTarget(
-            name: "autogitdTests", dependencies: ["autogitd", "Coordinator", "Fleet", "HostProbe", "Settings", "Systemd", "TestBench"], swiftSettings: ours),
+            name: "autogitdTests",
+            dependencies: ["autogitd", "Coordinator", "Fleet", "HTTPTransfer", "HostProbe", "SSHForward", "Settings", "Systemd", "TestBench"],
+            swiftSettings: ours),
         .testTarget(
             name: "FuzzTests",
             dependencies: [

@@ -1,4 +1,6 @@
 import Fleet
+import HTTPTransfer
+import SSHForward
 import Testing
 
 @testable import autogitd
@@ -23,4 +25,18 @@ import Testing
         "h\n/dev/x 9223372036854775807 0 9223372036854775807 0% /\n", "h\n% % % % % %\n",
     ])
     func whatIsNotThatIsNoDisk(output: String) { #expect(HostLinks.space(Array(output.utf8)) == nil) }
+
+    /// The socket here is ssh's: whether it is there says nothing of the engine over there.
+    @Test(
+        arguments: [
+            (true, "h has nobody at /s", .unreachable, "h has nobody at /s"),
+            (true, "h has nobody at /s", .timeout, "the engine of desk, at /s there, does not answer (curl's words): is its service running?"),
+            (true, nil, .unreachable, "the engine of desk, at /s there, does not answer (curl's words): is its service running?"),
+            (false, nil, .unreachable, "desk can't be reached by ssh: it is off"),
+        ] as [(Bool, String?, TransferError.Kind, String)])
+    func whatKeepsTheEngineOfAHostFromAnsweringIsToldOfThatHost(isOpen: Bool, refusal: String?, kind: TransferError.Kind, words: String) {
+        let now = Timestamp(milliseconds: 0)
+        let state = isOpen ? SSHForwardState.open(remoteSocket: "/s", since: now) : .closed(reason: "it is off", until: now)
+        #expect(HostLinks.obstacle(state, refusal: refusal, HostID("desk"), TransferError(kind: kind, message: "curl's words")) == words)
+    }
 }
