@@ -221,7 +221,9 @@ let package = Package(
             swiftSettings: ours),
         .testTarget(
             name: "autogitdTests",
-            dependencies: ["autogitd", "Coordinator", "Fleet", "HTTPTransfer", "HostProbe", "SSHForward", "Settings", "Systemd", "TestBench"],
+            dependencies: [
+                "autogitd", "ContainerDriver", "Coordinator", "Fleet", "HTTPTransfer", "HostProbe", "SSHForward", "Settings", "Systemd", "TestBench",
+            ],
             swiftSettings: ours),
         .testTarget(
             name: "FuzzTests",
