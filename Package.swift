@@ -222,8 +222,8 @@ let package = Package(
         .testTarget(
             name: "autogitdTests",
             dependencies: [
-                "autogitd", "ContainerDriver", "ControlModel", "Coordinator", "Fleet", "HTTPTransfer", "HostProbe", "Notify", "Settings", "Systemd",
-                "TestBench",
+                "autogitd", "ContainerDriver", "ControlModel", "Coordinator", "Fleet", "HTTPTransfer", "HostProbe", "Notify", "SSHForward", "Settings",
+                "Systemd", "TestBench",
             ], swiftSettings: ours),
         .testTarget(
             name: "FuzzTests",

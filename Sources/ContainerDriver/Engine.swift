@@ -7,8 +7,8 @@ import Synchronization
 public struct Engine: Sendable {
     let http: HTTPClient
     let link: EngineLink
-    /// Why it can't be reached, where somebody knows more than that; nil otherwise.
-    var explain: @Sendable () -> String? = { nil }
+    /// Why it gave no answer, where somebody knows more of that than the error says; nil otherwise.
+    var explain: @Sendable (TransferError) -> String? = { _ in nil }
 
     /// The socket's path. Of several, the first as long as no engine has answered behind any, and then for good the one behind which one has.
     public var socket: String { link.chosen ?? link.candidates[0] }
@@ -36,8 +36,8 @@ public struct Engine: Sendable {
     }
 
     /// An engine of another machine, behind a socket of ours that somebody else forwards.
-    /// - Parameter explain: why it is not forwarded now; nil while it is.
-    public init(forwarded socket: String, http: HTTPClient, explain: @escaping @Sendable () -> String?) {
+    /// - Parameter explain: why it gave no answer, in place of the words about that socket, where its service is not; nil to leave it at these.
+    public init(forwarded socket: String, http: HTTPClient, explain: @escaping @Sendable (TransferError) -> String?) {
         self.init(socket: socket, http: http)
         self.explain = explain
     }

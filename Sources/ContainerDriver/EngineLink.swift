@@ -175,7 +175,7 @@ extension Engine {
         if error.kind == .cancelled { return CancellationError() }
         // It may come back as another.
         link.forgetVersion()
-        let words = explain() ?? "the engine at \(socket) does not answer (\(error.message)): is its service running?"
+        let words = explain(error) ?? "the engine at \(socket) does not answer (\(error.message)): is its service running?"
         return EngineError(message: link.hasAnswered ? words : "\(Self.waiting): \(words)")
     }
 }

@@ -93,7 +93,12 @@ extension Checkup {
         switch evidence.daemon {
         case .unseen(let reason):
             // The service's check says why it isn't running.
-            return [.unseen("daemon", reason)]
+            var findings = [Finding.unseen("daemon", reason)]
+            let others = evidence.configuration.settled?.otherHosts ?? []
+            if !others.isEmpty {
+                findings.append(.unseen("hosts", "only the daemon looks at other hosts (\(others.joined(separator: ", "))), while it runs"))
+            }
+            return findings
         case .seen(let daemon):
             var findings: [Finding] = []
             if !evidence.version.isEmpty, daemon.version != evidence.version {

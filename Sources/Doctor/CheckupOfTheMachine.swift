@@ -15,13 +15,20 @@ extension Checkup {
             ]
         }
         var findings = [Finding.ok("user", "autogit.service runs as \(user.name) (\(uid))")]
+        let isHost = evidence.configuration.isHost
+        let sections = evidence.configuration.settled?.sectionsWithCommands ?? []
+        // Runners of other machines need nothing of this user's systemd.
+        if !isHost && sections.isEmpty { return findings }
+        let commands = "the commands of \(sections.joined(separator: " and "))"
         switch user.lingers {
         case .unseen(let reason): findings.append(.unseen("lingering", reason))
         case .seen(true): findings.append(.ok("lingering", "\(user.name)'s systemd stays when \(user.name) logs out"))
         case .seen(false):
             findings.append(
                 Finding(
-                    "lingering", .fault, "ten seconds after the last logout of \(user.name), systemd ends the engine, all runners and their jobs",
+                    "lingering", .fault,
+                    "ten seconds after the last logout of \(user.name), systemd ends "
+                        + (isHost ? "the engine, all runners and their jobs" : "what runs \(commands)"),
                     command: "loginctl enable-linger \(user.name)", fixable: true))
         }
         switch user.manager {
@@ -30,10 +37,12 @@ extension Checkup {
         case .seen(let unit):
             findings.append(
                 Finding(
-                    "user-manager", .fault, "\(unit.name) is \(unit["ActiveState"]): without it there is neither a rootless engine nor a scope",
+                    "user-manager", .fault,
+                    "\(unit.name) is \(unit["ActiveState"]): without it "
+                        + (isHost ? "there is neither a rootless engine nor a scope" : "nothing runs \(commands)"),
                     command: "systemctl start \(unit.name)", fixable: true))
         }
-        findings += controllers(user, evidence)
+        if isHost { findings += controllers(user, evidence) }
         guard user.isEngineRootless else { return findings }
         if !user.hasMappingPrograms {
             findings.append(
@@ -151,8 +160,8 @@ extension Checkup {
 
     static func engine(_ evidence: Evidence) -> [Finding] {
         let check = "engine"
-        // Scopes alone need none.
-        if let settled = evidence.configuration.settled, !settled.pools.contains(where: \.isContainer), !settled.pools.isEmpty { return [] }
+        // Scopes alone need none, nor do runners on other machines.
+        if let settled = evidence.configuration.settled, settled.containerPools.isEmpty, !settled.pools.isEmpty { return [] }
         let user = evidence.user.value?.name ?? "USER"
         let asUser = "systemctl --user --machine=\(user)@ enable --now podman.socket"
         switch evidence.engine {

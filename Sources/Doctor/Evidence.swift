@@ -48,6 +48,8 @@ public struct Evidence: Sendable {
         var settled: Settled? {
             if case .valid(let settled) = self { settled } else { nil }
         }
+        /// Whether runners may be on this machine; without a valid one, it is taken for the only one.
+        var isHost: Bool { settled?.isHost ?? true }
     }
 
     /// What the diagnosis needs of a valid configuration.
@@ -65,8 +67,17 @@ public struct Evidence: Sendable {
         public var isLoopback = false
         public var stateDirectory = "/var/lib/autogit"
         public var diskReserve: Int64 = 0
+        /// The names of other machines that runners are placed on.
+        public var otherHosts: [String] = []
+        /// Sections whose commands the systemd of the service's user runs.
+        public var sectionsWithCommands: [String] = []
 
         public init(url: String) { self.url = url }
+
+        /// Whether runners may be on this machine.
+        var isHost: Bool { pools.isEmpty || pools.contains(where: \.isHere) }
+        /// Those that need a container engine of this machine.
+        var containerPools: [PoolLook] { pools.filter { $0.isContainer && $0.isHere } }
     }
 
     public struct PoolLook: Sendable {
@@ -74,7 +85,10 @@ public struct Evidence: Sendable {
         public var isContainer: Bool
         public var image: String
         public var network: String?
-        public init(name: String, isContainer: Bool, image: String, network: String?) {
+        /// Its runners may be on this machine; images and networks of other machines can't be judged by this one's engine.
+        public var isHere: Bool
+        public init(name: String, isContainer: Bool, image: String, network: String?, isHere: Bool = true) {
+            self.isHere = isHere
             self.name = name
             self.isContainer = isContainer
             self.image = image

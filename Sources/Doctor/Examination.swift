@@ -85,8 +85,11 @@ public struct Examination: Sendable {
         evidence.isRaspberryPi = machine.file("/boot/firmware/cmdline.txt").exists
         evidence.userNamespaces = userNamespaces()
         evidence.hasTunnelDevice = machine.file("/dev/net/tun").exists
-        say("the engine")
-        let introduction = await addEngine(to: &evidence)
+        var introduction: EngineIntroduction?
+        if evidence.configuration.isHost {
+            say("the engine")
+            introduction = await addEngine(to: &evidence)
+        }
         addDisks(to: &evidence, storage: introduction?.storage)
         if introduction != nil { await addImages(to: &evidence) }
         if introduction != nil { await addNetworks(to: &evidence) }
@@ -161,7 +164,7 @@ public struct Examination: Sendable {
         let named = unit.map { $0.isInstalled ? ($0["User"].isEmpty ? "root" : $0["User"]) : "1000" } ?? "1000"
         guard let (name, uid) = subject.find(named) else { return .seen(.init(name: named, uid: nil)) }
         var look = Evidence.UserLook(name: name, uid: uid)
-        look.isEngineRootless = subject.engine.socket.hasPrefix("/run/user/")
+        look.isEngineRootless = subject.configuration.isHost && subject.engine.socket.hasPrefix("/run/user/")
         if uid == 0 { look.lingers = .seen(true) } else { look.lingers = .seen(machine.file("/var/lib/systemd/linger/\(name)").exists) }
         look.manager = await self.unit("user@\(uid).service")
         if case .seen(let manager) = look.manager, !manager["ControlGroup"].isEmpty {
@@ -270,7 +273,7 @@ public struct Examination: Sendable {
 
     private func addImages(to evidence: inout Evidence) async {
         var seen: Set<String> = []
-        for pool in evidence.configuration.settled?.pools ?? [] where pool.isContainer && seen.insert(pool.image).inserted {
+        for pool in evidence.configuration.settled?.containerPools ?? [] where seen.insert(pool.image).inserted {
             say("the image \(pool.image)")
             let there = try? await subject.engine.image(pool.image)
             if case .some(let made) = there {
@@ -285,7 +288,7 @@ public struct Examination: Sendable {
     private func addNetworks(to evidence: inout Evidence) async {
         guard let settled = evidence.configuration.settled, !subject.runnerURL.isEmpty else { return }
         var networks: [(name: String?, pools: [Evidence.PoolLook])] = []
-        for pool in settled.pools where pool.isContainer {
+        for pool in settled.containerPools {
             if let known = networks.firstIndex(where: { $0.name == pool.network }) {
                 networks[known].pools.append(pool)
             } else {

@@ -13,8 +13,10 @@ public struct RemoteProbe: Sendable, Equatable {
     public var user: String
     /// That user's services run without a login (`loginctl enable-linger`).
     public var lingers: Bool
-    /// The user's Podman has a socket; whether it answers is not known.
-    public var hasPodmanSocket: Bool
+    /// Somebody listens at the socket of the user's Podman; whether it answers is not known.
+    public var podmanListens: Bool
+    /// The user's systemd opens that socket by itself; nil where it has no `podman.socket`.
+    public var isPodmanEnabled: Bool?
 
     /// Bytes of output that are read at most.
     public static let longestOutput = 8 << 20
@@ -36,7 +38,8 @@ public struct RemoteProbe: Sendable, Equatable {
         self.uid = uid
         user = String((frames.facts["user"] ?? "").prefix(64))
         lingers = frames.facts["lingers"] == "yes"
-        hasPodmanSocket = frames.facts["podman"] == "yes"
+        podmanListens = frames.facts["podman"] == "yes"
+        isPodmanEnabled = ["yes": true, "no": false][frames.facts["podman-enabled"] ?? ""]
         host = ProbedHost(
             time: now.milliseconds, architecture: Architecture(named: machine)?.rawValue ?? machine,
             cpus: Self.cpus(search.tree.line("/sys/devices/system/cpu/online", remarks: &search.remarks)),

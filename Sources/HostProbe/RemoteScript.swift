@@ -40,7 +40,19 @@ extension RemoteProbe {
         echo "fact uid $uid"
         echo "fact user $user"
         if [ -e "$root/var/lib/systemd/linger/$user" ]; then echo 'fact lingers yes'; else echo 'fact lingers no'; fi
-        if [ -S "$root/run/user/$uid/podman/podman.sock" ]; then echo 'fact podman yes'; else echo 'fact podman no'; fi
+        # The kernel lists who listens as NUMBER: COUNT PROTOCOL 00010000 TYPE STATE INODE PATH. A socket's file outlives whoever listened.
+        podman=/run/user/$uid/podman/podman.sock sockets=$root/proc/net/unix
+        if [ -r "$sockets" ]; then grep -q " 00010000 .* $podman\$" "$sockets"; else [ -S "$root$podman" ]; fi
+        if [ $? = 0 ]; then echo 'fact podman yes'; else echo 'fact podman no'; fi
+        # What systemd(1) reads for users. Without such a unit, something else starts it, or nobody.
+        enabled=unknown
+        for folder in "$HOME/.config/systemd/user" /etc/systemd/user /usr/local/lib/systemd/user /usr/lib/systemd/user /lib/systemd/user; do
+            if [ "$enabled" = unknown ] && [ -e "$root$folder/podman.socket" ]; then enabled=no; fi
+            for link in "$root$folder"/*.wants/podman.socket "$root$folder"/*.wants/podman.service; do
+                if [ -e "$link" ] || [ -L "$link" ]; then enabled=yes; fi
+            done
+        done
+        echo "fact podman-enabled $enabled"
         tell /sys/devices/system/cpu/online 4097
         tell /proc/meminfo 16385
         tell /sys/fs/cgroup/cgroup.controllers 4097

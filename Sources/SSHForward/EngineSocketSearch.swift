@@ -22,7 +22,7 @@ enum EngineSocketSearch {
         guard !path.isEmpty else {
             throw SSHError(
                 "\(address.host) has no socket of an engine that \(address.user ?? "the user") may use. Run there, as that user: "
-                    + "systemctl --user enable --now podman.socket; loginctl enable-linger")
+                    + "systemctl --user enable --now podman.socket; and as root: loginctl enable-linger \(address.user ?? "USER")")
         }
         if let fault = SSHAddress.fault(ofSocket: path) { throw SSHError("\(address.host) named a socket whose path \(fault)") }
         return path

@@ -23,8 +23,8 @@ public final class SSHForward: Sendable {
     private struct Life {
         var state = SSHForwardState.opening
         var child: SSHChild?
-        /// What the connection's users were refused was told.
-        var hasComplained = false
+        /// Why the connection's users were refused first, and when last.
+        var refusal: (reason: String, at: Timestamp)?
         /// Until when the other side is expected at any moment.
         var hurryUntil: Timestamp?
         /// For the next try.
@@ -39,6 +39,8 @@ public final class SSHForward: Sendable {
     private static let grace = Duration.seconds(5)
     /// The longest wait for a host that is on its way.
     private static let hurry = Duration.seconds(3)
+    /// An engine that does not answer is asked again sooner. ssh says nothing of those who were connected, so after that a refusal may be over.
+    private static let refusalStays = Duration.seconds(60)
 
     /// Starts nothing: see `run`.
     /// - Parameters:
@@ -74,6 +76,12 @@ public final class SSHForward: Sendable {
 
     /// Where it stands now. Readable from any thread.
     public var state: SSHForwardState { life.withLock { $0.state } }
+
+    /// Why the host has not connected somebody to its socket in the last minute; nil where it has not refused to. Readable from any thread.
+    public var refusal: String? {
+        let last = life.withLock { $0.refusal }
+        return last.flatMap { clock.now() - $0.at < Self.refusalStays ? $0.reason : nil }
+    }
 
     /// The process id of the ssh that forwards, while it runs.
     var pid: Int32? { life.withLock { $0.child }?.pid }
@@ -128,7 +136,7 @@ public final class SSHForward: Sendable {
             try Task.checkCancellation()
             try LocalSocket.clear(socket)
             defer { unlink(socket) }
-            life.withLock { $0.hasComplained = false }
+            life.withLock { $0.refusal = nil }
             let child = try SSHChild(program, options.forward(from: socket, to: remote), environment: environment, most: 1 << 16) { [weak self] line in
                 self?.heard(line)
             }
@@ -177,11 +185,15 @@ public final class SSHForward: Sendable {
 
     private func heard(_ line: String) {
         guard line.contains("open failed: "), line.hasPrefix("channel ") else { return }
+        let reason = SSHWords.reason(line, status: "", address: address, knownHosts: options.knownHosts)
+        let now = clock.now()
         let isFirst = life.withLock { life in
-            defer { life.hasComplained = true }
-            return !life.hasComplained
+            let isFirst = life.refusal == nil
+            // Each has the number of its channel in it.
+            life.refusal = (reason: life.refusal?.reason ?? reason, at: now)
+            return isFirst
         }
-        if isFirst { told(.refused(reason: SSHWords.reason(line, status: "", address: address, knownHosts: options.knownHosts))) }
+        if isFirst { told(.refused(reason: reason)) }
     }
 
     private func reason(_ end: SSHChild.End) -> String {

@@ -37,16 +37,15 @@ enum SSHWords {
     /// What happened and what to do; nil for what isn't known here.
     private static func advice(_ lines: [String], _ address: SSHAddress, _ knownHosts: [String]) -> String? {
         func says(_ words: String...) -> Bool { words.contains { word in lines.contains { $0.contains(word) } } }
-        let (host, files) = (address.host, knownHosts.first ?? "~/.ssh/known_hosts")
-        let once = "ssh \(knownHosts.first.map { "-o UserKnownHostsFile=\($0) " } ?? "")\(address.destination) true"
+        let host = address.host
+        let keys = HostKeyWords(address, file: knownHosts.first)
         if says("REMOTE HOST IDENTIFICATION HAS CHANGED", "has changed and you have requested strict checking") {
-            return "the host key of \(host) is another one than in \(files), so AutoGit does not connect: it was installed again, or somebody is in between. "
-                + "If the new key is right, remove the old one with ssh-keygen -R, and accept the new one as AutoGit's user with: \(once)"
+            return "the host key of \(host) is another one than in \(keys.file), so AutoGit does not connect: it was installed again, or somebody is in "
+                + "between. \(keys.compare); if it is the same, \(keys.replace)"
         }
         if says("REVOKED HOST KEY") { return "the host key of \(host) is revoked, so AutoGit does not connect: give the host another one" }
         if says("host key is known for", "Host key verification failed") {
-            return "the host key of \(host) is not known, so AutoGit does not connect. Accept it once, as AutoGit's user, with: \(once); "
-                + "or add the lines of ssh-keyscan to \(files) after a look at their fingerprints"
+            return "the host key of \(host) is not known, so AutoGit does not connect. \(keys.compare); if it is the same, \(keys.add)"
         }
         if says("not accessible: No such file", "UNPROTECTED PRIVATE KEY FILE", "Load key") && says("Permission denied (") {
             return "the key for \(host) can't be used, so the host refused the login. See that AutoGit's user owns its file, that the file has mode 0600, "
@@ -80,4 +79,27 @@ enum SSHWords {
         }
         return nil
     }
+}
+
+/// Commands about a host's key, for a shell.
+private struct HostKeyWords {
+    /// With what is known of hosts.
+    let file: String
+    private let who: String
+    private let scan: String
+    /// As ssh writes it into such a file: a port other than the usual one is a part of it. The shell would take the brackets for a pattern.
+    private let name: String
+
+    /// - Parameter file: that of the administrator; nil where the user of ssh has one.
+    init(_ address: SSHAddress, file: String?) {
+        self.file = file ?? "~/.ssh/known_hosts"
+        who = file == nil ? "as AutoGit's user" : "as root"
+        scan = "ssh-keyscan -t ed25519 \(address.port.map { "-p \($0) " } ?? "")\(address.host)"
+        name = address.port.flatMap { $0 == 22 ? nil : "'[\(address.host)]:\($0)'" } ?? address.host
+    }
+
+    /// A key that was fetched proves nothing by itself. OpenSSH has had ed25519 since 2014.
+    var compare: String { "Compare its fingerprint (\(scan) | ssh-keygen -lf -) with that of ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub over there" }
+    var add: String { "run \(who): \(scan) >>\(file)" }
+    var replace: String { "run \(who): ssh-keygen -R \(name) -f \(file); \(scan) >>\(file)" }
 }

@@ -23,6 +23,16 @@ public struct HostSettings: Sendable, Equatable {
 extension Settings {
     /// What runners on this machine may be promised; without bounds where none are placed on it.
     public var budget: HostBudget { hosts.first { $0.host.id == .local }?.host.budget ?? HostBudget() }
+    /// Pools whose runners may be placed on this machine.
+    public var poolsHere: [Pool] {
+        let all = hosts.map(\.host)
+        return pools.filter { $0.choice.candidates(of: all, $0.driver).contains { $0.id == .local } }
+    }
+    /// Which sections have commands, for which the service's user needs a systemd of its own, as `[[notify]]`.
+    public var sectionsWithCommands: [String] {
+        let notifies = notify.contains { $0.kind == .command }
+        return (notifies ? ["[[notify]]"] : []) + (hosts.contains { $0.power?.hasCommands == true } ? ["[host.power]"] : [])
+    }
     /// Whether the file has more to say of its hosts than the section `[host]` can.
     public var hasSeveralHosts: Bool { hosts.count != 1 || hosts.contains { $0.host.id != .local || !$0.host.labels.isEmpty || !$0.host.resources.isEmpty } }
 }

@@ -16,6 +16,8 @@ public struct PowerSettings: Sendable, Equatable {
     public var sleep: [String]?
     /// How long each of the commands may take.
     public var timeout: Duration
+    /// Not a packet alone.
+    var hasCommands: Bool { if case .command = wake { true } else { sleep != nil } }
 
     public init(wake: Wake, sleep: [String]? = nil, timeout: Duration) {
         self.wake = wake

@@ -7,8 +7,8 @@ struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Look for what keeps runners from working, and name the command that mends it. Run it as root.",
         discussion: """
-            It works with the daemon down, and changes nothing without --fix, which asks before each command. For GitLab's reach from a pool's network \
-            it runs a container for a moment.
+            It works with the daemon down, when it can't tell of other hosts, and changes nothing without --fix, which asks before each command. For \
+            GitLab's reach from a pool's network it runs a container for a moment. Pools that use other hosts only are not judged by this machine.
 
             Exit status: 0 all well, 1 warnings, 2 faults.
             """)

@@ -83,7 +83,12 @@ struct DoctorCommand: AsyncParsableCommand {
             let settings = try await SettingsFile(path: path).read(asInstalled: true)
             let listening = await WebhookAddress.ofUnit(settings)
             var settled = Evidence.Settled(url: settings.gitlab.url)
-            settled.pools = settings.pools.map { .init(name: $0.name, isContainer: $0.driver == .container, image: $0.image, network: $0.network) }
+            let here = Set(settings.poolsHere.map(\.name))
+            settled.pools = settings.pools.map {
+                .init(name: $0.name, isContainer: $0.driver == .container, image: $0.image, network: $0.network, isHere: here.contains($0.name))
+            }
+            settled.otherHosts = settings.hosts.map(\.host.id).filter { $0 != .local }.map(\.name)
+            settled.sectionsWithCommands = settings.sectionsWithCommands
             settled.warnings = [listening.warning].compactMap { $0 }
             settled.hasWebhookSecret = settings.gitlab.webhookSecret != nil
             settled.pollSeconds = settings.gitlab.pollInterval.inSeconds

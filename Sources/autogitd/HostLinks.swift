@@ -126,7 +126,7 @@ struct HostLinks {
             }
         }
         forwards.append(forward)
-        let engine = Engine(forwarded: forward.socket, http: http) { Self.obstacle(forward.state, host) }
+        let engine = Engine(forwarded: forward.socket, http: http) { Self.obstacle(forward.state, refusal: forward.refusal, host, $0) }
         add(
             host, engine,
             RemoteEngine(
@@ -146,9 +146,15 @@ struct HostLinks {
         surveyors[host] = surveyor ?? EngineSurveyor(engine: engine)
     }
 
-    private static func obstacle(_ state: SSHForwardState, _ host: HostID) -> String? {
+    /// Why the engine behind a forward gave no answer.
+    /// - Parameters:
+    ///   - refusal: of the forward's other end.
+    ///   - error: of the call.
+    static func obstacle(_ state: SSHForwardState, refusal: String?, _ host: HostID, _ error: TransferError) -> String? {
         switch state {
-        case .open: nil
+        // Who is connected and waits in vain was not refused.
+        case .open(let socket, _):
+            (error.kind == .timeout ? nil : refusal) ?? "the engine of \(host), at \(socket) there, does not answer (\(error.message)): is its service running?"
         case .opening: "ssh is connecting to \(host)"
         case .closed(let reason, _): "\(host) can't be reached by ssh: \(reason)"
         }

@@ -51,12 +51,12 @@ enum ServiceUser: Equatable {
         case .found(let user):
             // Without a configured socket, all that the daemon tries belong to the same user as the usual one.
             var needed = RunnerUsers(engineSocket: settings.engineSocket ?? Daemon.usualEngine, serviceUser: user.uid)
-                .notLingering(for: Set(settings.pools.flatMap(\.places).map(\.kind))).map(\.advice)
+                .notLingering(for: Set(settings.poolsHere.flatMap(\.places).map(\.kind))).map(\.advice)
             // Commands are run by the systemd of the service's user, whatever the pools are.
-            let commands = settings.notify.filter { $0.kind == .command }.map(\.name)
+            let commands = settings.sectionsWithCommands
             if !commands.isEmpty, let lingering = RunnerUsers.find(user.uid), lingering.isOff, !needed.contains(lingering.advice) {
                 needed.append(
-                    "the commands of [[notify]] (\(commands.joined(separator: ", "))) are run by the systemd of the user \(user.name), which runs only while "
+                    "the commands of \(commands.joined(separator: " and ")) are run by the systemd of the user \(user.name), which runs only while "
                         + "that user is logged in: loginctl enable-linger \(user.name)")
             }
             return needed

@@ -42,7 +42,7 @@ import Testing
     @Test func theScriptFindsWhatTheMachineIs() throws {
         let tree = try machine()
         let probe = try RemoteProbe(try output(tree), now: Self.now)
-        #expect(probe.uid == getuid() && !probe.user.isEmpty && !probe.lingers && !probe.hasPodmanSocket)
+        #expect(probe.uid == getuid() && !probe.user.isEmpty && !probe.lingers && !probe.podmanListens && probe.isPodmanEnabled == nil)
         #expect(probe.host.time == Self.now.milliseconds && probe.host.cpus == 9 && probe.host.memory == 16 << 20)
         #expect(probe.host.architecture == ProbedHost.collect(root: tree.root, user: nil, programLimit: .seconds(60)).architecture)
         #expect(probe.host.cgroupControllers == ["cpu", "memory", "pids"])
@@ -61,11 +61,38 @@ import Testing
         #expect(there.gpus == here.gpus && there.emulators == here.emulators && there.cgroupControllers == here.cgroupControllers)
     }
 
-    @Test func lingeringAndTheSocketAreSeen() throws {
+    @Test func lingeringIsSeen() throws {
         let tree = try machine()
         let user = try RemoteProbe(try output(tree), now: Self.now).user
         try tree.write("/var/lib/systemd/linger/\(user)", "")
         #expect(try RemoteProbe(try output(tree), now: Self.now).lingers)
+    }
+
+    /// As the kernel lists sockets: those that listen, and those that are connected to them, which have their path as well.
+    @Test func whoListensAtPodmansSocketIsSeen() throws {
+        let tree = try machine()
+        let path = "/run/user/\(getuid())/podman/podman.sock"
+        func listens(_ lines: String...) throws -> Bool {
+            let head = "Num       RefCount Protocol Flags    Type St Inode Path\n"
+            try tree.write("/proc/net/unix", head + lines.map { "0000000000000000: 00000002 00000000 \($0)\n" }.joined())
+            return try RemoteProbe(try output(tree), now: Self.now).podmanListens
+        }
+        #expect(try listens("00000000 0001 03 7", "00010000 0001 01 8 \(path)"))
+        #expect(try !listens("00000000 0001 03 7 \(path)"))
+        #expect(try !listens("00010000 0001 01 8 \(path).old", "00010000 0001 01 9 /srv\(path)"))
+        #expect(try !listens())
+    }
+
+    @Test(
+        arguments: [
+            ([], nil), (["/usr/lib/systemd/user/podman.socket"], false), (["/etc/systemd/user/sockets.target.wants/podman.socket"], true),
+            (["/usr/lib/systemd/user/podman.socket", "/usr/lib/systemd/user/sockets.target.wants/dirmngr.socket"], false),
+            (["/usr/lib/systemd/user/podman.socket", "/etc/systemd/user/default.target.wants/podman.service"], true),
+        ] as [([String], Bool?)])
+    func whetherPodmansSocketIsEnabledIsSeen(_ files: [String], _ isEnabled: Bool?) throws {
+        let tree = try machine()
+        for file in files { try tree.write(file, "") }
+        #expect(try RemoteProbe(try output(tree), now: Self.now).isPodmanEnabled == isEnabled)
     }
 
     @Test func anEmptyMachineHasNothing() throws {

@@ -17,9 +17,10 @@ import Testing
     @Test(arguments: [
         (
             "No ED25519 host key is known for build.example and you have requested strict checking.\r\nHost key verification failed.\r\n", "is not known",
-            "ssh -o UserKnownHostsFile=/k ssh://ci@build.example:2222 true"
+            "run as root: ssh-keyscan -t ed25519 -p 2222 build.example >>/k"
         ),
-        ("Host key verification failed.\r\n", "is not known", "/k"), (changed, "is another one than in /k", "ssh-keygen -R"),
+        ("Host key verification failed.\r\n", "is not known", "(ssh-keyscan -t ed25519 -p 2222 build.example | ssh-keygen -lf -)"),
+        (changed, "is another one than in /k", "run as root: ssh-keygen -R '[build.example]:2222' -f /k; ssh-keyscan -t ed25519 -p 2222 build.example >>/k"),
         ("ci@build.example: Permission denied (publickey).\r\n", "refused the login as ci", "authorized_keys"),
         ("Warning: Identity file /i not accessible: No such file or directory.\nci@b: Permission denied (publickey).", "can't be used", "0600"),
         ("ssh: Could not resolve hostname build.example: Name or service not known\r\n", "does not resolve", "spelling"),
@@ -37,6 +38,19 @@ import Testing
     func knownFailuresGetHelpfulWords(_ errors: String, _ what: String, _ todo: String) throws {
         let words = SSHWords.reason(errors, status: "x", address: try #require(Self.address), knownHosts: ["/k"])
         #expect(words.contains(what) && words.contains(todo) && words.contains("ssh says: "), "\(words)")
+    }
+
+    /// As known_hosts names hosts: with a port only where it is not the usual one. Without a file of the administrator's, it is that of ssh's user.
+    @Test(
+        arguments: [
+            ("ssh://h", ["/k"], "run as root: ssh-keygen -R h -f /k; ssh-keyscan -t ed25519 h >>/k"),
+            ("ssh://h:22", ["/k"], "run as root: ssh-keygen -R h -f /k; ssh-keyscan -t ed25519 -p 22 h >>/k"),
+            ("ssh://ci@[fe80::1]:2222/s", ["/k"], "run as root: ssh-keygen -R '[fe80::1]:2222' -f /k; ssh-keyscan -t ed25519 -p 2222 fe80::1 >>/k"),
+            ("ssh://h", [], "run as AutoGit's user: ssh-keygen -R h -f ~/.ssh/known_hosts; ssh-keyscan -t ed25519 h >>~/.ssh/known_hosts"),
+        ] as [(String, [String], String)])
+    func aHostKeyIsReplacedByCommandsThatWork(_ url: String, _ files: [String], _ commands: String) throws {
+        let words = SSHWords.reason(Self.changed, status: "x", address: try SSHAddress(url), knownHosts: files)
+        #expect(words.contains("if it is the same, \(commands) (ssh says: "), "\(words)")
     }
 
     @Test func whatIsNotKnownIsRepeated() throws {

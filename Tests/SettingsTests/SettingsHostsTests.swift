@@ -395,6 +395,27 @@ import Testing
         #expect(found.map(\.key) == ["pool[0].driver"] && found[0].message.contains("add a section [[host]] with name = \"local\""), "\(found)")
     }
 
+    @Test func whichPoolsMayBeOnThisMachineIsKnown() throws {
+        let pools = ["hosts = [\"local\"]", "hosts = [\"fast\"]", "hosts = [\"fast\", \"local\"]", "driver = \"scope\"", ""].enumerated()
+            .map { "[[pool]]\nname = \"p\($0)\"\ntags = [\"a\"]\n\($1)\n" }
+        #expect(try parse(local + desktop + pools.joined()).poolsHere.map(\.name) == ["p0", "p2", "p3", "p4"])
+        #expect(try parse(desktop + pools[1] + pools[4]).poolsHere.map(\.name) == [])
+        #expect(try parse(pools[4]).poolsHere.map(\.name) == ["p4"])
+    }
+
+    @Test(
+        arguments: [
+            ("", []), ("[host.power]\nwake = \"wol:00:11:22:33:44:55\"\n", []),
+            ("[host.power]\nwake = \"wol:00:11:22:33:44:55\"\nsleep = [\"/usr/bin/ssh\", \"desktop1\"]\n", ["[host.power]"]),
+            (
+                "[host.power]\nwake = [\"/bin/true\"]\n[[notify]]\nkind = \"command\"\ncommand = [\"/bin/true\"]\n",
+                ["[[notify]]", "[host.power]"]
+            ),
+        ] as [(String, [String])])
+    func sectionsWithCommandsAreKnown(lines: String, sections: [String]) throws {
+        #expect(try parse(desktop + lines + pool).sectionsWithCommands == sections)
+    }
+
     /// Of a host that has no name nothing more can be said.
     @Test func aBrokenHostIsNotHeldAgainstPools() {
         let found = errors("[[host]]\nname = \"Big\"\nengine = \"ssh://h\"\n\(local)\(pool)hosts = [\"big\"]\n")

@@ -4,6 +4,7 @@ import Fleet
 import Foundation
 import HTTPTransfer
 import Notify
+import SSHForward
 import Settings
 import TestBench
 import Testing
@@ -110,5 +111,19 @@ import Testing
         let settings = try Settings.parse(text, file: "f", environment: SettingsEnvironment(machineMemory: 10 << 30, credentialsDirectory: nil))
         let told = HostLinks.warnings(for: settings).filter { $0.contains("service_account in [pool.kubernetes]") }
         #expect(told.count == (isTold ? 1 : 0) && told.allSatisfy { $0.hasPrefix("runners of the pool p make pods for their jobs on home as") }, "\(told)")
+    }
+
+    /// The socket here is ssh's: whether it is there says nothing of the engine over there.
+    @Test(
+        arguments: [
+            (true, "h has nobody at /s", .unreachable, "h has nobody at /s"),
+            (true, "h has nobody at /s", .timeout, "the engine of desk, at /s there, does not answer (curl's words): is its service running?"),
+            (true, nil, .unreachable, "the engine of desk, at /s there, does not answer (curl's words): is its service running?"),
+            (false, nil, .unreachable, "desk can't be reached by ssh: it is off"),
+        ] as [(Bool, String?, TransferError.Kind, String)])
+    func whatKeepsTheEngineOfAHostFromAnsweringIsToldOfThatHost(isOpen: Bool, refusal: String?, kind: TransferError.Kind, words: String) {
+        let now = Timestamp(milliseconds: 0)
+        let state = isOpen ? SSHForwardState.open(remoteSocket: "/s", since: now) : .closed(reason: "it is off", until: now)
+        #expect(HostLinks.obstacle(state, refusal: refusal, HostID("desk"), TransferError(kind: kind, message: "curl's words")) == words)
     }
 }

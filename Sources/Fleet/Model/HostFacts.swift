@@ -10,6 +10,8 @@ public struct HostFacts: Sendable, Equatable {
     public var memory: Int64?
     /// Name and version, such as `Podman Engine 4.3.1`; nil without one.
     public var engine: EngineKind?
+    /// Why the engine that runners need told nothing of all this; nil where it did, and where none is needed.
+    public var engineTrouble: String?
     /// Those that the runners' cgroups have, such as `memory`.
     public var cgroupControllers: [String]
     /// The engine's OCI runtimes; the default first.
@@ -41,6 +43,16 @@ public struct HostFacts: Sendable, Equatable {
 }
 
 extension HostFacts {
+    /// Nothing is missing that the engine alone knows. What runners need beside CPUs and memory can't be promised without that.
+    var isWhole: Bool { engine != nil || engineTrouble == nil }
+
+    /// After a look at which the engine told nothing, what it told before still counts: as a rule it comes back as it was, and then it is asked.
+    func keeping(_ before: HostFacts?) -> HostFacts {
+        guard engineTrouble != nil, var kept = before, kept.engine != nil else { return self }
+        (kept.engineTrouble, kept.remarks) = (engineTrouble, remarks)
+        return kept
+    }
+
     /// Whether programs of that architecture run there by themselves.
     public func runs(_ wanted: Architecture) -> Bool {
         architecture?.runs(wanted) == true || nodes.contains { $0.status == .ready && $0.architecture?.runs(wanted) == true }

@@ -44,7 +44,7 @@ struct Placement {
     func place(_ pool: Pool, on host: Host, _ facts: HostFacts?) -> Answer {
         let needs = pool.hardware
         if let obstacle = missing(pool, on: host) { return .misfit(obstacle) }
-        guard let facts else { return needs.isModest ? .fits(Equipment(resources: pool.choice.needs)) : .misfit(.startingUp) }
+        guard let facts, facts.isWhole else { return needs.isModest ? .fits(Equipment(resources: pool.choice.needs)) : .misfit(.startingUp) }
         var equipment = Equipment(architecture: facts.architecture, resources: pool.choice.needs)
         if let wanted = needs.architecture {
             guard let native = facts.architecture else { return .misfit(.hostUnfit(pool: pool.name, why: "the host's architecture is not known")) }

@@ -47,7 +47,8 @@ public enum DriverEvent: Sendable, Equatable {
 
 /// Finds out what a host is.
 public protocol HostSurveyor: Sendable {
-    /// Returns what could be found, with a remark for what could not.
+    /// Returns what could be found, with a remark for what could not. An engine that does not answer is an `engineTrouble` where something else tells of the
+    /// host; then what the engine told before stays. That it answers is seen by looks at its place, never by this.
     /// - Parameter usesEngine: some runners there are an engine's, whose machine counts.
     /// - Throws: when that engine does not answer; then what was known stays.
     func survey(usesEngine: Bool) async throws -> HostFacts

@@ -4,7 +4,7 @@ public struct HostState: Sendable {
     public internal(set) var facts: HostFacts?
     /// When it is looked at next; nil: at once.
     var surveyAt: Timestamp?
-    /// Why the last look failed.
+    /// Why the last look failed, or its engine told nothing.
     public internal(set) var trouble: String?
     /// GPUs that some pool wants and that were there before, by id: since when they are gone.
     public internal(set) var lost: [String: LostGPU] = [:]
@@ -32,11 +32,12 @@ extension FleetState {
             || runners.values.contains { $0.place.host == host && !$0.equipment.gpus.isEmpty }
     }
 
-    mutating func surveyed(_ host: HostID, _ facts: HostFacts, at now: Timestamp) {
+    mutating func surveyed(_ host: HostID, _ found: HostFacts, at now: Timestamp) {
         var known = hosts[host] ?? HostState()
         let before = known.facts
+        let facts = found.keeping(before)
         known.facts = facts
-        known.trouble = nil
+        known.trouble = facts.engineTrouble
         if wantsGPUs(host) {
             for gpu in before?.gpus ?? [] where !facts.gpus.contains(where: { $0.id == gpu.id }) {
                 known.lost[gpu.id] = .init(gpu: gpu, since: now)
