@@ -34,7 +34,7 @@ public enum Planner {
         var candidates: [Wish: [Int]] = [:]
         var demand: [Demand] = []
         var questions = Questions(state, at: now)
-        plan.waiting.reserveCapacity(state.waiting.count)
+        plan.waiting.reserveCapacity(state.jobs.count)
         demand.reserveCapacity(state.jobs.count)
         for (id, tracked) in state.jobs {
             questions.consider(id, tracked)

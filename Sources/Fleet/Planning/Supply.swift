@@ -5,7 +5,7 @@ struct Supply {
     /// What each pool goes by now.
     let targets: [PoolTargets]
     /// Runners that are ready and have nothing to do, the longest idle first.
-    var idle: [[(id: RunnerID, since: Timestamp)]]
+    var idle: [[Idle]]
     /// When the runners that may still take a job were requested, the oldest first; those from `low` up to `high` are not spoken for.
     private var born: [[Timestamp]]
     var low: [Int]
@@ -47,6 +47,16 @@ struct Supply {
 
     /// A pool on one of its hosts, as a number.
     func spot(_ pool: Int, _ room: Int) -> Int { pool * rooms.count + room }
+
+    /// A runner that is ready and has nothing to do.
+    struct Idle {
+        var id: RunnerID
+        var since: Timestamp
+        /// The place of its host in `rooms`.
+        var room: Int
+        /// It has a GPU or another thing of its host's.
+        var hasThings: Bool
+    }
 
     /// What of a host is promised.
     struct Room {
@@ -128,7 +138,9 @@ struct Supply {
         // A start that an earlier life of the daemon began is not supply before its outcome is known.
         guard runner.phase != .requested || isBeingMade else { return }
         born[index].append(runner.requestedAt)
-        if runner.phase == .ready { idle[index].append((runner.id, runner.idleSince ?? runner.lastSeen)) }
+        guard runner.phase == .ready else { return }
+        let hasThings = !runner.equipment.gpus.isEmpty || !runner.equipment.resources.isEmpty
+        idle[index].append(Idle(id: runner.id, since: runner.idleSince ?? runner.lastSeen, room: room, hasThings: hasThings))
     }
 
     func index(of pool: String) -> Int? { positions[pool] }

@@ -21,7 +21,7 @@ extension Supply {
             let others = trial.idle.indices.compactMap { other -> Candidate? in
                 guard other != index, trial.free(other) > 0, state.pools[other].pool.priority <= wanted.priority else { return nil }
                 let place = trial.idle[other].firstIndex { idle in
-                    state.runners[idle.id].map { $0.place.host == host && (lack == .budget || $0.equipment.hasWhat(pool)) } ?? false
+                    idle.room == room && (lack == .budget || idle.hasThings && state.runners[idle.id]?.equipment.hasWhat(pool) == true)
                 }
                 return place.map { Candidate(pool: other, index: $0, priority: state.pools[other].pool.priority, idle: trial.idle[other][$0]) }
             }
@@ -51,7 +51,7 @@ extension Supply {
         /// Among the pool's idle ones.
         var index: Int
         var priority: Int
-        var idle: (id: RunnerID, since: Timestamp)
+        var idle: Idle
 
         func yields(before other: Candidate) -> Bool {
             priority != other.priority ? priority < other.priority : (idle.since, idle.id) < (other.idle.since, other.idle.id)
