@@ -192,6 +192,21 @@ import Testing
         #expect(scene.plan().woken == ["a"])
     }
 
+    /// A start failed as it fell asleep, and nobody can look what came of it. When it is awake, that is cleared away first.
+    @Test(arguments: [HostChoice(), HostChoice(needs: ["jtag": 1])])
+    func aHostWhoseRoomIsHeldByWhatIsLeftThereIsWokenAllTheSame(choice: HostChoice) {
+        var host = Self.host("a", memory: 1)
+        host.resources = ["jtag": 1]
+        var scene = Self.scene([host], asleep: ["a"], pools: [Self.pool(choice)])
+        scene.add("left", .ended, on: HostID("a"))
+        scene.state.runners["left"]?.equipment = Equipment(architecture: .amd64, resources: choice.needs)
+        scene.queue(1)
+        #expect(scene.plan().woken == ["a"] && scene.plan().reason(1)?.code == "host-waking", "\(scene.plan().waiting)")
+        // Awake, it has no room before that is gone.
+        scene.look(at: "a", nil)
+        #expect(scene.plan().hosts == [] && scene.plan().reason(1)?.code == "making-room")
+    }
+
     @Test func noOneIsWokenForAPoolThatIsPausedOrOnADrainedHost() {
         var scene = Self.scene([Self.host("a")], asleep: ["a"])
         scene.queue(1)

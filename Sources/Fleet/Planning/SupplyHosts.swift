@@ -132,10 +132,12 @@ extension Supply {
     /// What other launches of this plan may bring about.
     private func passing(_ index: Int, _ room: Int, ordered: Bool) -> WaitingReason? {
         let host = rooms[room].host.id
+        // What is left on a host that sleeps is cleared away once it is awake, and it is not woken for that alone.
+        let isAsleep = rooms[room].isAsleep
         if !state.pools[index].pool.takesAnyHost,
-            case .misfit(let reason) = placement.place(state.pools[index].pool, on: rooms[room].host, state.hosts[host]?.facts),
+            case .misfit(let reason) = (isAsleep ? coming : placement).place(state.pools[index].pool, on: rooms[room].host, state.hosts[host]?.facts),
             // Whoever has slept since the daemon started has to be seen first.
-            !(rooms[room].isAsleep && reason == .startingUp)
+            !(isAsleep && reason == .startingUp)
         {
             return reason
         }
@@ -143,8 +145,11 @@ extension Supply {
         if !ordered, unproven[spot(index, room)] > 0, state.pools[index].failures(on: host) > 0 { return .probing(pool: state.pools[index].pool.name) }
         let (memory, cpus) = (state.pools[index].pool.reservedMemory, state.pools[index].pool.reservedCPUs)
         let budget = rooms[room].host.budget
-        if let bound = budget.memory, rooms[room].memory + memory > bound { return .memoryBudget(promised: rooms[room].memory, bound: bound) }
-        if let bound = budget.cpus, rooms[room].cpus + cpus > bound + 1e-9 { return .cpuBudget(promised: rooms[room].cpus, bound: bound) }
+        let promised = (
+            memory: rooms[room].memory - (isAsleep ? rooms[room].leaving.memory : 0), cpus: rooms[room].cpus - (isAsleep ? rooms[room].leaving.cpus : 0)
+        )
+        if let bound = budget.memory, promised.memory + memory > bound { return .memoryBudget(promised: promised.memory, bound: bound) }
+        if let bound = budget.cpus, promised.cpus + cpus > bound + 1e-9 { return .cpuBudget(promised: promised.cpus, bound: bound) }
         let bound = state.configuration.maxLaunches
         return launching[Place(host, state.pools[index].pool.driver), default: 0] >= bound ? .launchesAtBound(bound) : nil
     }

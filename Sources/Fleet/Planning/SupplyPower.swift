@@ -48,7 +48,7 @@ extension Supply {
         let host = rooms[room].host.id
         if let project { count(project, in: index) }
         hold(index, on: room)
-        if case .fits(let equipment) = placement.place(pool, on: rooms[room].host, state.hosts[host]?.facts) {
+        if case .fits(let equipment) = coming.place(pool, on: rooms[room].host, state.hosts[host]?.facts) {
             placement.hold(equipment, by: Placement.nobody, on: host)
             coming.hold(equipment, by: Placement.nobody, on: host)
         }
