@@ -201,6 +201,7 @@ import Testing
         scene.add("left", .ended, on: HostID("a"))
         scene.state.runners["left"]?.equipment = Equipment(architecture: .amd64, resources: choice.needs)
         scene.queue(1)
+        scene.pass(Beat.elsewhere)
         #expect(scene.plan().woken == ["a"] && scene.plan().reason(1)?.code == "host-waking", "\(scene.plan().waiting)")
         // Awake, it has no room before that is gone.
         scene.look(at: "a", nil)
