@@ -23,7 +23,8 @@ extension SimulatedEngine {
     }
 
     func removeJobContainers(of runner: RunnerID) {
-        let isBusy = containers[runner].map { hasEngine($0) && isWorking($0) } ?? false
+        // What a cluster has given up with its node may work on there.
+        let isBusy = containers[runner].map { hasEngine($0) && isWorking($0) && !$0.wasLost } ?? false
         world.check(!isBusy || forced.contains(runner) || isEvacuated, "1: the containers of a job that runs are removed, of \(runner)")
         leftovers.remove(runner)
     }
