@@ -249,22 +249,17 @@ final class SimulatedKubernetes: Orchestrator {
 }
 
 /// A cluster as one life of the daemon calls it.
-final class SimulatedKubernetesDriver: RunnerDriver, @unchecked Sendable {
-    private let world: World
-    private let engine: SimulatedEngine
+final class SimulatedKubernetesDriver: OrchestratorDriver, @unchecked Sendable {
+    let world: World
+    let engine: SimulatedEngine
     private let cluster: SimulatedKubernetes
-    private let life: Int
+    let life: Int
+    var orchestrator: any Orchestrator { cluster }
 
     init(world: World, engine: SimulatedEngine, cluster: SimulatedKubernetes) {
         (self.world, self.engine, self.cluster) = (world, engine, cluster)
         life = world.generation
     }
-
-    private func call<T>(_ what: String, _ effect: @escaping () throws -> T) async throws -> T {
-        try await world.call(what, of: life, outage: engine.outage, effect)
-    }
-
-    func create(_ spec: RunnerSpec) async throws -> String { try await call("create") { [engine] in try engine.create(spec) } }
 
     func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         try await call("release") { [cluster] in try cluster.release(spec, token: credentials.token) }
@@ -282,8 +277,6 @@ final class SimulatedKubernetesDriver: RunnerDriver, @unchecked Sendable {
         }
     }
 
-    func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { [cluster] in cluster.signal(runner) } }
-
     func remove(_ remains: Remains) async throws {
         let isGone = try await call("remove") { [engine, cluster] in
             engine.removeJobContainers(of: remains.runner)
@@ -293,19 +286,4 @@ final class SimulatedKubernetesDriver: RunnerDriver, @unchecked Sendable {
         await world.pause(life, .seconds(30))
         try await call("forget the pod") { [cluster] in cluster.forgetPod(of: remains.runner) }
     }
-
-    func list() async throws -> [DriverObject] { try await call("list") { [cluster] in cluster.list() } }
-
-    func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
-        do { return try await call("log") { [cluster] in try cluster.lastOutput(of: runner) } } catch {
-            engine.failedLogReads[runner, default: 0] += 1
-            throw error
-        }
-    }
-
-    func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
-        AsyncThrowingStream { $0.finish() }
-    }
-
-    func events() -> AsyncStream<DriverEvent> { engine.events() }
 }

@@ -32,6 +32,38 @@ protocol Orchestrator: AnyObject {
     func meddle()
     /// For the present life of the daemon.
     func driver() -> any RunnerDriver
+    /// Has it end by its stop signal.
+    func signal(_ runner: RunnerID)
+    func list() -> [DriverObject]
+    func lastOutput(of runner: RunnerID) throws -> [UInt8]
+}
+
+/// An orchestrator as one life of the daemon calls it.
+protocol OrchestratorDriver: RunnerDriver {
+    var world: World { get }
+    var engine: SimulatedEngine { get }
+    var orchestrator: any Orchestrator { get }
+    var life: Int { get }
+}
+
+extension OrchestratorDriver {
+    func call<T>(_ what: String, _ effect: @escaping () throws -> T) async throws -> T {
+        try await world.call(what, of: life, outage: engine.outage, effect)
+    }
+
+    func create(_ spec: RunnerSpec) async throws -> String { try await call("create") { try engine.create(spec) } }
+    func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { orchestrator.signal(runner) } }
+    func list() async throws -> [DriverObject] { try await call("list") { orchestrator.list() } }
+    func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
+        do { return try await call("log") { try orchestrator.lastOutput(of: runner) } } catch {
+            engine.failedLogReads[runner, default: 0] += 1
+            throw error
+        }
+    }
+    func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        AsyncThrowingStream { $0.finish() }
+    }
+    func events() -> AsyncStream<DriverEvent> { engine.events() }
 }
 
 /// Three machines that are away now and then, and which runner is on which.

@@ -187,22 +187,17 @@ final class SimulatedSwarm: Orchestrator {
 }
 
 /// A swarm as one life of the daemon calls it.
-final class SimulatedSwarmDriver: RunnerDriver, @unchecked Sendable {
-    private let world: World
-    private let engine: SimulatedEngine
+final class SimulatedSwarmDriver: OrchestratorDriver, @unchecked Sendable {
+    let world: World
+    let engine: SimulatedEngine
     private let swarm: SimulatedSwarm
-    private let life: Int
+    let life: Int
+    var orchestrator: any Orchestrator { swarm }
 
     init(world: World, engine: SimulatedEngine, swarm: SimulatedSwarm) {
         (self.world, self.engine, self.swarm) = (world, engine, swarm)
         life = world.generation
     }
-
-    private func call<T>(_ what: String, _ effect: @escaping () throws -> T) async throws -> T {
-        try await world.call(what, of: life, outage: engine.outage, effect)
-    }
-
-    func create(_ spec: RunnerSpec) async throws -> String { try await call("create") { [engine] in try engine.create(spec) } }
     func start(_ spec: RunnerSpec, credentials: RunnerCredentials) async throws {
         guard let time = try await call("start", { [swarm] in try swarm.start(spec, token: credentials.token) }) else {
             await world.pause(life, .seconds(20))
@@ -214,20 +209,8 @@ final class SimulatedSwarmDriver: RunnerDriver, @unchecked Sendable {
             throw SimulatedFailure(description: "it does not run", isOutage: false)
         }
     }
-    func signal(_ runner: RunnerID, _ signal: String) async throws { try await call("signal") { [swarm] in swarm.signal(runner) } }
     func remove(_ remains: Remains) async throws {
         try await call("remove") { [swarm] in try swarm.remove(remains.runner) }
         try await call("sweep") { [swarm] in try swarm.sweep(remains.runner) }
     }
-    func list() async throws -> [DriverObject] { try await call("list") { [swarm] in swarm.list() } }
-    func lastOutput(_ runner: RunnerID, bytes: Int) async throws -> [UInt8] {
-        do { return try await call("log") { [swarm] in try swarm.lastOutput(of: runner) } } catch {
-            engine.failedLogReads[runner, default: 0] += 1
-            throw error
-        }
-    }
-    func log(_ runner: RunnerID, lines: Int, follow: Bool) async throws -> AsyncThrowingStream<[UInt8], any Error> {
-        AsyncThrowingStream { $0.finish() }
-    }
-    func events() -> AsyncStream<DriverEvent> { engine.events() }
 }
